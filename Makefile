@@ -1,0 +1,62 @@
+# The commands of this project. CI and people run the same ones.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+CLIENT := .cache/client
+PIP    := $(BIN)/python -m pip --disable-pip-version-check
+XDIST  ?= -n 2
+
+.PHONY: help demo test check lint fmt types contracts client lock clean
+
+help: ## list the commands
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+$(VENV)/.runtime: requirements/runtime.txt requirements/build.txt pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing the runtime dependencies (hash-locked)" >&2
+	@$(PIP) install -q --require-hashes -r requirements/runtime.txt -r requirements/build.txt
+	@$(PIP) install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
+	@echo "installing the development tools (hash-locked)" >&2
+	@$(PIP) install -q --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(CLIENT)/.installed: tests/client/package.json tests/client/package-lock.json
+	@echo "installing the real Claude Code client from npm (about 370 MB)" >&2
+	@command -v npm >/dev/null || { echo "npm not found: the tests drive the real client. hint: install Node.js" >&2; exit 1; }
+	@mkdir -p $(CLIENT) && cp tests/client/package.json tests/client/package-lock.json $(CLIENT)/
+	@cd $(CLIENT) && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+demo: $(VENV)/.runtime ## the whole job on embedded simulators: no accounts, no client
+	@$(BIN)/openclaude demo
+
+client: $(CLIENT)/.installed ## install the real Claude Code client for the tests
+
+test: $(VENV)/.dev $(CLIENT)/.installed ## every test, the real client included
+	$(BIN)/python -m pytest $(XDIST) --dist=loadgroup $(PYTEST)
+
+check: lint types contracts ## formatting, lint, types and import contracts
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff format --check src tests typing_tests tools
+	$(BIN)/ruff check src tests typing_tests tools
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+	$(BIN)/mypy typing_tests
+
+contracts: $(VENV)/.dev
+	$(BIN)/lint-imports --config pyproject.toml
+
+fmt: $(VENV)/.dev ## format and fix what can be fixed
+	$(BIN)/ruff format src tests typing_tests tools
+	$(BIN)/ruff check --fix src tests typing_tests tools
+
+lock: ## compile requirements/*.txt: hashes, no download addresses
+	$(PYTHON) tools/lock.py
+
+clean: ## remove what the commands above made
+	rm -rf $(VENV) .cache dist .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,234 @@
+"""The Converse dialect as the gateway uses it: one adapter for each route, one call for each request."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+from urllib.parse import quote
+
+from openclaude.adapters.bedrock_converse import errors, estimate, learned, response, stream, tools
+from openclaude.adapters.bedrock_converse.pieces import Json, Notes
+from openclaude.adapters.bedrock_converse.request import Builder, Translation, sealed, too_deep
+from openclaude.adapters.profiles import Profile
+from openclaude.domain.errors import ApiError, invalid_request
+from openclaude.domain.http import Header
+from openclaude.domain.usage import Usage
+from openclaude.wire import jsontext
+
+_PATHS = {"Converse": "converse", "ConverseStream": "converse-stream"}
+_ACCEPTS = {"Converse": b"application/json", "ConverseStream": b"application/vnd.amazon.eventstream"}
+_LEARNED_RETRIES = 2
+
+
+class ModelIdError(ValueError):
+    """A model id that could not stand in a path."""
+
+
+class ConverseAdapter:
+    """Speaks Converse for one route.
+
+    Args:
+        route: the route's name; goes into the signature of reasoning that the model does not sign.
+        model_id: Bedrock model id, inference profile id or ARN.
+        region: where requests go.
+        profile: what the model can do.
+        geo: the geo the route is declared to stay in, or None.
+        limits: what was learned from refusals; give several adapters the same one to let them share it.
+
+    Raises:
+        ModelIdError: the id is empty or would change the path.
+    """
+
+    def __init__(
+        self,
+        *,
+        route: str,
+        model_id: str,
+        region: str,
+        profile: Profile,
+        geo: str | None = None,
+        limits: learned.LearnedLimits | None = None,
+    ) -> None:
+        if not model_id or model_id in (".", "..") or ("/" in model_id and not model_id.startswith("arn:")):
+            raise ModelIdError(f"{model_id!r} is not a Bedrock model id, inference profile id or ARN")
+        self._model_id = model_id
+        self._region = region
+        self._limits = limits or learned.LearnedLimits()
+        self._builder = Builder(profile, tools.Catalogs(profile), model_id, route, geo)
+
+    def prepare(self, raw: bytes, *, betas: bytes = b"", request_id: str = "") -> "ConverseCall":
+        """The call for a client's whole request body.
+
+        Raises:
+            ApiError: 400 for a body that cannot be served, 413 for one that is too large.
+        """
+        body = _parsed(raw)
+        try:
+            built = self._builder.build(body, betas)
+            built = replace(built, state=replace(built.state, request_id=request_id))
+            if (answer := _local_answer(body, built)) is not None:
+                return self._call(built, wants_stream=body.get("stream") is True, local_answer=answer)
+            for verdict in self._limits.known(self._region, self._model_id):
+                built = _applied(built, verdict)
+            return self._call(sealed(built), wants_stream=body.get("stream") is True)
+        except (RecursionError, jsontext.JsonError):
+            raise too_deep() from None
+
+    def count_tokens(self, raw: bytes) -> int:
+        """A local estimate of the prompt's tokens; errs high.
+
+        Raises:
+            ApiError: 400 when the body is not JSON.
+        """
+        try:
+            return estimate.tokens(_parsed(raw))
+        except (RecursionError, jsontext.JsonError):
+            raise too_deep() from None
+
+    def _call(
+        self, built: Translation, *, wants_stream: bool, local_answer: bytes | None = None
+    ) -> "ConverseCall":
+        return ConverseCall(
+            built, self._region, self._limits, wants_stream=wants_stream, local_answer=local_answer
+        )
+
+
+class ConverseCall:
+    """One request to Bedrock and the reading of its answer.
+
+    Attributes:
+        target: the raw request target, percent-encoded once: what is signed is what is sent.
+        headers: every header of the request except those of its policy.
+        body: the request's bytes.
+        operation: "Converse" or "ConverseStream".
+        model: the string the client asked for.
+        notes: codes of what was degraded.
+        wants_stream: whether the client wants a stream; with operation "Converse" it has to be synthesised.
+        local_answer: a whole Messages answer when nothing has to be asked; `target` and `body` are then empty.
+        usage: the token counts of a whole answer, once it was read.
+    """
+
+    def __init__(
+        self,
+        translation: Translation,
+        region: str,
+        limits: learned.LearnedLimits,
+        *,
+        wants_stream: bool,
+        local_answer: bytes | None = None,
+        tried: tuple[str, ...] = (),
+    ) -> None:
+        self._translation = translation
+        self._state = translation.state
+        self._place = errors.Place(translation.operation, translation.model_id, region)
+        self._limits = limits
+        self._tried = tried
+        self.operation = translation.operation
+        self.body = translation.payload
+        self.model = translation.state.model
+        self.notes = translation.notes
+        self.wants_stream = wants_stream
+        self.local_answer = local_answer
+        self.usage: Usage | None = None
+        path = f"/model/{quote(translation.model_id, safe='-_.~')}/{_PATHS[self.operation]}"
+        self.target = path.encode("ascii") if local_answer is None else b""
+        self.headers: tuple[Header, ...] = (
+            (b"content-type", b"application/json"),
+            (b"accept", _ACCEPTS[self.operation]),
+            (b"accept-encoding", b"identity"),
+        )
+
+    def whole(self, status: int, headers: Sequence[Header], body: bytes) -> bytes:
+        """The Messages answer for a whole Converse answer; sets `usage` and adds to `notes`.
+
+        Raises:
+            ApiError: the answer is an error, not JSON, or the model's output was malformed.
+        """
+        if status != 200:
+            raise self.failure(status, headers, body)
+        try:
+            parsed = jsontext.loads(body)
+        except jsontext.JsonError as error:
+            text = f"Bedrock answered 200 with a body that is not JSON: {error}"
+            raise ApiError(502, "api_error", text, retry=True) from None
+        notes = Notes()
+        identity = response.message_id(self._state, headers)
+        message, self.usage = response.message(parsed, self._state, identity, notes)
+        self.notes += tuple(code for code in notes.codes() if code not in self.notes)
+        return jsontext.dumps(message)
+
+    def failure(self, status: int, headers: Sequence[Header], body: bytes) -> ApiError:
+        """The Anthropic error for an answer that is not 200, with its help text."""
+        return errors.failure(status, headers, body, self._place)
+
+    def stream(self, headers: Sequence[Header] = ()) -> stream.ConverseStreamDecoder:
+        """A decoder for the answer's stream; `headers` of the answer give the message its id."""
+        return stream.ConverseStreamDecoder(
+            self._state, response.message_id(self._state, headers), self._place
+        )
+
+    def synthesize(self, message: bytes) -> bytes:
+        """The server-sent events of a finished Messages answer."""
+        return stream.synthesized(jsontext.loads(message))
+
+    def retry_without(self, status: int, headers: Sequence[Header], body: bytes) -> "ConverseCall | None":
+        """The same call without what the refusal says the model does not take; None when nothing can be learned.
+
+        What is learned is remembered for later requests. A request is amended for two different reasons at most.
+        """
+        refusal = errors.read(status, headers, body)
+        verdict = learned.read(refusal.message) if refusal.name == "ValidationException" else None
+        if verdict is None or verdict.what in self._tried or len(self._tried) >= _LEARNED_RETRIES:
+            return None
+        amended = _applied(self._translation, verdict)
+        if amended is self._translation:
+            return None
+        self._limits.add(self._place.region, self._place.model_id, verdict)
+        return ConverseCall(
+            sealed(amended),
+            self._place.region,
+            self._limits,
+            wants_stream=self.wants_stream,
+            tried=(*self._tried, verdict.what),
+        )
+
+
+def _parsed(raw: bytes) -> Any:
+    try:
+        return jsontext.loads(raw)
+    except jsontext.JsonError as error:
+        raise invalid_request(f"the request body is not valid JSON: {error}") from None
+
+
+def _applied(built: Translation, verdict: learned.Verdict) -> Translation:
+    """The translation under a verdict; the same object when the verdict changes nothing in it."""
+    if verdict.kind == learned.EMULATE:
+        if built.operation != "ConverseStream" or "toolConfig" not in built.body:
+            return built
+        return replace(built, operation="Converse", notes=(*built.notes, verdict.note))
+    body = learned.amended(built.body, verdict)
+    if body == built.body:
+        return built
+    return replace(built, body=body, notes=(*built.notes, verdict.note))
+
+
+def _local_answer(body: Json, built: Translation) -> bytes | None:
+    """The answer to a request that needs no model: a cache warm-up without cache, and the client's quota probe."""
+    if body["max_tokens"] == 0 and not built.cache_points:
+        content: list[Json] = []
+    elif _is_quota_probe(body):
+        content = [{"type": "text", "text": "."}]
+    else:
+        return None
+    message = response.empty_message(built.state, response.message_id(built.state, ()))
+    return jsontext.dumps({**message, "content": content, "stop_reason": "max_tokens"})
+
+
+def _is_quota_probe(body: Json) -> bool:
+    """The interactive client's start-up question (client sheet §3): it reads the status, not the answer."""
+    messages = body["messages"]
+    if body["max_tokens"] != 1 or len(messages) != 1 or body.get("system") or body.get("tools"):
+        return False
+    content = messages[0].get("content")
+    if isinstance(content, list) and len(content) == 1 and isinstance(content[0], dict):
+        content = content[0].get("text")
+    return bool(messages[0].get("role") == "user" and content == "quota")

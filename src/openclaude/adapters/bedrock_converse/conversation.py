@@ -1,0 +1,257 @@
+"""The conversation as Bedrock accepts it: alternating turns, paired tool calls, nothing blank.
+
+The passes are in the order of the protocol notes (B.2 to B.19). Each leaves what earlier turns became unchanged when
+a turn is added at the end, because caches keep prefixes.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from openclaude.adapters.bedrock_converse import media
+from openclaude.adapters.bedrock_converse.blocks import Blocks, as_error, blocks_of, orphan
+from openclaude.adapters.bedrock_converse.names import Names
+from openclaude.adapters.bedrock_converse.pieces import Json, Notes, Piece, Turn, string, text_piece
+from openclaude.adapters.profiles import Profile
+
+PLACEHOLDER_TEXT = "."
+"""Bedrock wants text that is not blank; nothing shorter says less."""
+CONTINUE = "Continue."
+NO_RESULT = "(no result was recorded for this tool call)"
+MAX_IMAGES = 20
+MAX_DOCUMENTS = 5
+
+
+def after_compaction(messages: list[Json]) -> list[Json]:
+    """The messages from the last compaction block with a text on; the text stands for everything before it."""
+    for index in range(len(messages) - 1, -1, -1):
+        blocks = blocks_of(messages[index].get("content"))
+        for at in range(len(blocks) - 1, -1, -1):
+            summary = _summary(blocks[at])
+            if summary is None:
+                continue
+            rest = {**messages[index], "content": blocks[at + 1 :]}
+            return [{"role": "user", "content": [summary]}, rest, *messages[index + 1 :]]
+    return messages
+
+
+def _summary(block: Json) -> Json | None:
+    if block.get("type") != "compaction":
+        return None
+    texts = [string(part.get("text")) for part in blocks_of(block.get("content"))]
+    text = "\n".join(text for text in texts if text.strip())
+    if not text:
+        return None
+    shown = {"type": "text", "text": f"<conversation-summary>\n{text}\n</conversation-summary>"}
+    return {**shown, "cache_control": block["cache_control"]} if "cache_control" in block else shown
+
+
+def split_system(messages: list[Json]) -> tuple[list[Any], list[Json]]:
+    """The contents of the system messages a conversation begins with, and the messages behind them."""
+    shown = [message for index, message in enumerate(messages) if not _cleared(messages, index)]
+    start = 0
+    while start < len(shown) and shown[start].get("role") == "system":
+        start += 1
+    return [message.get("content") for message in shown[:start]], shown[start:]
+
+
+def _cleared(messages: list[Json], index: int) -> bool:
+    """Whether a system message was only for the turn it follows, and that turn is over."""
+    message = messages[index]
+    if message.get("role") != "system" or message.get("clear_at") != "next_user_message":
+        return False
+    return any(later.get("role") == "user" for later in messages[index + 1 :])
+
+
+def turns_of(messages: list[Json], profile: Profile, names: Names, notes: Notes) -> list[Turn]:
+    """The turns to send. `messages` come from `split_system`."""
+    blocks = Blocks(profile, names, notes)
+    turns = _merged([_mapped(message, blocks) for message in messages])
+    if not turns or (turns[0].role == "assistant" and not profile.leading_assistant):
+        turns.insert(0, Turn("user", [text_piece(PLACEHOLDER_TEXT)]))
+    _finish_last(turns, profile, notes)
+    for turn in turns:
+        if turn.role == "assistant":
+            turn.pieces = _calls_last(_unique_calls(turn.pieces, notes))
+    _pair(turns, profile, notes)
+    turns = _separated(turns, profile)
+    _name_documents(turns)
+    _limit_media(turns, notes)
+    return turns
+
+
+def _mapped(message: Json, blocks: Blocks) -> Turn:
+    content = message.get("content")
+    if message.get("role") == "assistant":
+        return blocks.assistant(content)
+    if message.get("role") == "user":
+        return blocks.user(content)
+    reminder = blocks.reminder(content)
+    # An empty reminder is no turn at all; an empty assistant turn is dropped, which is the same.
+    return reminder if reminder.pieces else Turn("assistant", [])
+
+
+def _merged(turns: list[Turn]) -> list[Turn]:
+    merged: list[Turn] = []
+    for turn in turns:
+        if turn.role == "assistant" and not turn.pieces:
+            continue
+        if merged and merged[-1].role == turn.role:
+            merged[-1].pieces += turn.pieces
+            merged[-1].lost_reasoning |= turn.lost_reasoning
+        else:
+            merged.append(turn)
+    for turn in merged:
+        if not turn.pieces:
+            turn.pieces.append(text_piece(PLACEHOLDER_TEXT))
+    return merged
+
+
+def _finish_last(turns: list[Turn], profile: Profile, notes: Notes) -> None:
+    last = turns[-1]
+    if last.role != "assistant":
+        return
+    if last.pieces[-1].kind == "text":
+        last.pieces[-1].block["text"] = last.pieces[-1].block["text"].rstrip()
+    if not profile.trailing_assistant:
+        turns.append(Turn("user", [text_piece(CONTINUE)]))
+        notes.add("prefill_emulated")
+
+
+def _unique_calls(pieces: list[Piece], notes: Notes) -> list[Piece]:
+    seen: set[str] = set()
+    kept: list[Piece] = []
+    for piece in pieces:
+        if piece.kind == "toolUse":
+            sent_id = piece.block["toolUse"]["toolUseId"]
+            if sent_id in seen:
+                notes.add("duplicate_tool_id")
+                continue
+            seen.add(sent_id)
+        kept.append(piece)
+    return kept
+
+
+def _calls_last(pieces: list[Piece]) -> list[Piece]:
+    """What follows a tool call reads as the beginning of an answer: it moves before the first call."""
+    first = next((index for index, piece in enumerate(pieces) if piece.kind == "toolUse"), len(pieces))
+    tail = pieces[first:]
+    moved = [piece for piece in tail if piece.kind != "toolUse"]
+    return pieces[:first] + moved + [piece for piece in tail if piece.kind == "toolUse"] if moved else pieces
+
+
+def _pair(turns: list[Turn], profile: Profile, notes: Notes) -> None:
+    """Each call has its result in the next user turn, in the order of the calls, and no other result is there."""
+    if _call_ids(turns[-1]):
+        turns.append(Turn("user", []))
+    calls: list[str] = []
+    for turn in turns:
+        if turn.role == "assistant":
+            calls = _call_ids(turn)
+        else:
+            turn.pieces = _paired(turn.pieces, calls, profile, notes)
+            calls = []
+
+
+def _call_ids(turn: Turn) -> list[str]:
+    return [piece.block["toolUse"]["toolUseId"] for piece in turn.pieces if piece.kind == "toolUse"]
+
+
+def _paired(pieces: list[Piece], calls: list[str], profile: Profile, notes: Notes) -> list[Piece]:
+    results: dict[str, Piece] = {}
+    rest: list[Piece] = []
+    for piece in pieces:
+        if piece.kind != "toolResult":
+            rest.append(piece)
+            continue
+        sent_id = piece.block["toolResult"]["toolUseId"]
+        if sent_id in results:
+            notes.add("duplicate_tool_id")
+            continue
+        results[sent_id] = piece
+        if sent_id in calls:
+            rest += piece.hoisted
+        else:
+            notes.add("orphan_tool_result")
+            rest += orphan([piece], media_allowed=True)
+    return [results.get(call) or _missing(call, profile, notes) for call in calls] + rest
+
+
+def _missing(call: str, profile: Profile, notes: Notes) -> Piece:
+    notes.add("tool_result_synthesised")
+    piece = Piece("toolResult", {"toolResult": {"toolUseId": call, "content": [{"text": NO_RESULT}]}})
+    as_error(piece, with_status=profile.tool_result_status)
+    return piece
+
+
+def _separated(turns: list[Turn], profile: Profile) -> list[Turn]:
+    """What the model does not take beside tool results gets a user turn of its own."""
+    separated: list[Turn] = []
+    for turn in turns:
+        separated.append(turn)
+        if not any(piece.kind == "toolResult" for piece in turn.pieces):
+            continue
+        apart = [piece for piece in turn.pieces if not _may_share(piece, profile)]
+        if apart:
+            turn.pieces = [piece for piece in turn.pieces if _may_share(piece, profile)]
+            separated += [Turn("assistant", [text_piece(PLACEHOLDER_TEXT)]), Turn("user", apart)]
+    return separated
+
+
+def _may_share(piece: Piece, profile: Profile) -> bool:
+    # A search result is text to the model.
+    kind = "text" if piece.kind == "searchResult" else piece.kind
+    return kind == "toolResult" or kind in profile.colocate
+
+
+def _name_documents(turns: list[Turn]) -> None:
+    """Document names are unique in a request, and no turn has documents without text."""
+    used: set[str] = set()
+    for turn in turns:
+        for block in _media_blocks(turn, "document"):
+            block["document"]["name"] = _unused(block["document"]["name"], used)
+        kinds = {piece.kind for piece in turn.pieces}
+        if "document" in kinds and "text" not in kinds:
+            last = turn.pieces[-1]
+            turn.pieces.append(text_piece(PLACEHOLDER_TEXT, last.cache))
+            last.cache = None
+
+
+def _unused(name: str, used: set[str]) -> str:
+    unique, number = name, 1
+    while unique in used:
+        number += 1
+        suffix = f" ({number})"
+        unique = name[: 200 - len(suffix)].rstrip() + suffix
+    used.add(unique)
+    return unique
+
+
+def _limit_media(turns: list[Turn], notes: Notes) -> None:
+    """The newest images and documents stay; the ones over the limit become texts that say so."""
+    images = [block for turn in turns for block in _media_blocks(turn, "image")]
+    for block in images[: max(0, len(images) - MAX_IMAGES)]:
+        notes.add("image_omitted")
+        _become_text(block, media.TOO_MANY_IMAGES)
+    documents = [block for turn in turns for block in _media_blocks(turn, "document")]
+    for block in documents[: max(0, len(documents) - MAX_DOCUMENTS)]:
+        notes.add("document_omitted")
+        name = {"title": block["document"]["name"]}
+        _become_text(block, media.document_omitted(name, media.TOO_MANY_DOCUMENTS))
+    for turn in turns:
+        for piece in turn.pieces:
+            if "text" in piece.block:
+                piece.kind = "text"
+
+
+def _become_text(block: Json, text: str) -> None:
+    block.clear()
+    block["text"] = text
+
+
+def _media_blocks(turn: Turn, kind: str) -> Iterator[Json]:
+    """The blocks of that kind in a turn, those inside tool results included, in order."""
+    for piece in turn.pieces:
+        if piece.kind == kind:
+            yield piece.block
+        elif piece.kind == "toolResult":
+            yield from [part for part in piece.block["toolResult"]["content"] if kind in part]

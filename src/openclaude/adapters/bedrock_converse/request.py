@@ -1,0 +1,375 @@
+"""Messages request to Converse request: a pure function of the body, the capability profile and the route's names."""
+
+import json
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from openclaude.adapters.bedrock_converse import caching, claude, conversation, schema, tools, validate
+from openclaude.adapters.bedrock_converse.blocks import blocks_of, mark
+from openclaude.adapters.bedrock_converse.pieces import Json, Notes, Piece, Turn, string, text_piece, ttl_of
+from openclaude.adapters.bedrock_converse.response import ResponseState
+from openclaude.adapters.profiles import Profile
+from openclaude.domain.errors import ApiError, invalid_request
+from openclaude.wire import jsontext
+
+ATTRIBUTION = "x-anthropic-billing-header:"
+"""Begins the client's first system block, which changes with every request and would defeat prefix caching."""
+
+_SCHEMA_PROMPT = (
+    "Reply with one JSON value only, without code fences, that is valid under this JSON Schema:\n"
+)
+_MAX_STOPS = 2500
+_TOOL_BLOCKS = frozenset({"toolUse", "toolResult"})
+_REASONING_OF_FAMILY = {"gpt-oss": "openai", "gpt": "openai", "qwen": "qwen", "nova": "nova"}
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """A translated request.
+
+    Attributes:
+        operation: "Converse" or "ConverseStream".
+        model_id: the Bedrock model id or ARN, not quoted.
+        body: the request body; parts of it are shared between requests and must not be changed.
+        payload: the same as bytes.
+        notes: codes of what was degraded.
+        state: what the translation of the answer needs to know.
+        cache_points: how many cache points the body holds.
+    """
+
+    operation: str
+    model_id: str
+    body: Json = field(repr=False)
+    payload: bytes = field(repr=False)
+    notes: tuple[str, ...]
+    state: ResponseState
+    cache_points: int
+
+
+def translate(
+    body: Any,
+    profile: Profile,
+    *,
+    model_id: str,
+    route: str = "",
+    betas: bytes = b"",
+    geo: str | None = None,
+) -> Translation:
+    """The Converse request for a Messages request that is given as values.
+
+    Args:
+        body: the parsed body; it is not changed.
+        profile: what the model can do.
+        model_id: the model id of the route, never the client's string.
+        route: the name that goes into the signature of unsigned reasoning; the family when empty.
+        betas: the value of the `anthropic-beta` header.
+        geo: where the route is declared to run.
+
+    Raises:
+        ApiError: 400 or 413, before anything was sent.
+    """
+    catalogs = tools.Catalogs(profile)
+    try:
+        built = Builder(profile, catalogs, model_id, route or profile.family, geo).build(
+            jsontext.clean(body), betas
+        )
+        return sealed(built)
+    except (RecursionError, jsontext.JsonError):
+        raise too_deep() from None
+
+
+def sealed(built: Translation) -> Translation:
+    """The translation with its bytes.
+
+    Raises:
+        ApiError: 413 when they are too many.
+        JsonError: nested too deeply.
+    """
+    payload = jsontext.dumps(built.body)
+    validate.check_size(payload)
+    return Translation(
+        built.operation,
+        built.model_id,
+        built.body,
+        payload,
+        built.notes,
+        built.state,
+        built.cache_points,
+    )
+
+
+def too_deep() -> ApiError:
+    return invalid_request("the request's JSON is nested too deeply to be translated")
+
+
+class Builder:
+    """Translates requests of one route."""
+
+    def __init__(
+        self, profile: Profile, catalogs: tools.Catalogs, model_id: str, route: str, geo: str | None
+    ) -> None:
+        self._profile = profile
+        self._catalogs = catalogs
+        self._model_id = model_id
+        self._route = route
+        self._geo = geo
+        self._version = claude.version(model_id) if profile.family == "claude" else (0, 0)
+
+    def build(self, raw: Any, betas: bytes = b"") -> Translation:
+        """The translation without its bytes. `raw` holds no unpaired surrogates.
+
+        Raises:
+            ApiError: 400.
+        """
+        body = validate.check(raw, geo=self._geo)
+        validate.check_not_a_safety_check(body, self._profile.family)
+        return _Request(body, betas, self._profile, self._catalogs, self._version).translation(
+            self._model_id,
+            self._route,
+        )
+
+
+class _Request:
+    """One request on its way; the methods run in the order they stand here."""
+
+    def __init__(
+        self,
+        body: Json,
+        betas: bytes,
+        profile: Profile,
+        catalogs: tools.Catalogs,
+        version: claude.Version,
+    ) -> None:
+        self._body = body
+        self._betas = betas
+        self._profile = profile
+        self._version = version
+        self._is_claude = profile.family == "claude"
+        self._notes = Notes()
+        self._choice = tools.read_choice(body.get("tool_choice"))
+        self._history = tools.read_history(body["messages"])
+        self._catalog = catalogs.read([*(body.get("tools") or ()), *self._history.definitions])
+        self._names = self._catalog.names.copy()
+        self._extra: Json = {}
+        self._max_tokens = max(1, min(body["max_tokens"], profile.max_output))
+
+    def translation(self, model_id: str, route: str) -> Translation:
+        system, turns = self._conversation()
+        thinks = self._thinking(turns, model_id)
+        offers = (
+            tools.offered(self._catalog, self._history, self._choice, self._notes)
+            if self._profile.tools
+            else []
+        )
+        choice = tools.tool_choice(
+            self._choice, offers, self._names, self._profile, self._notes, thinking=thinks and self._is_claude
+        )
+        self._parallel(offers)
+        output = self._output(system)
+        inference = self._inference(thinks=thinks)
+        points = self._cache(offers, system, turns)
+        emulated = bool(offers) and not self._profile.stream_tools
+        needs_placeholder = not offers and _has_tool_blocks(turns)
+        body: Json = {
+            "messages": [{"role": turn.role, "content": caching.rendered(turn.pieces)} for turn in turns]
+        }
+        if system:
+            body["system"] = caching.rendered(system)
+        if offers or needs_placeholder:
+            body["toolConfig"] = {"tools": caching.rendered(offers or tools.placeholder())}
+            if choice is not None:
+                body["toolConfig"]["toolChoice"] = choice
+        body["inferenceConfig"] = inference
+        self._add_rest(body, output)
+        stream = self._body.get("stream") is True
+        if stream and emulated:
+            self._notes.add("stream_emulated")
+        prewarm = self._body["max_tokens"] == 0
+        return Translation(
+            "ConverseStream" if stream and not emulated and not prewarm else "Converse",
+            model_id,
+            body,
+            b"",
+            self._notes.codes(),
+            ResponseState(
+                model=self._body["model"],
+                route=route,
+                tool_names=MappingProxyType(self._names.renamed()),
+                stop_sequences=tuple(inference.get("stopSequences", ())),
+                placeholder=tools.PLACEHOLDER if needs_placeholder else "",
+                discard=prewarm,
+            ),
+            points,
+        )
+
+    def _conversation(self) -> tuple[list[Piece], list[Turn]]:
+        leading, messages = conversation.split_system(conversation.after_compaction(self._body["messages"]))
+        system: list[Piece] = []
+        for content in (self._body.get("system"), *leading):
+            self._add_system(system, content)
+        return system, conversation.turns_of(messages, self._profile, self._names, self._notes)
+
+    def _add_system(self, system: list[Piece], content: Any) -> None:
+        for block in blocks_of(content):
+            text = string(block.get("text"))
+            if text.strip() and not text.startswith(ATTRIBUTION):
+                system.append(text_piece(text))
+            ttl = ttl_of(block) if self._profile.cache_points else None
+            if ttl is not None:
+                mark(system, ttl)
+
+    def _thinking(self, turns: list[Turn], model_id: str) -> bool:
+        """Whether the model is going to think; on Claude the fields for it are set on the way."""
+        if not self._is_claude:
+            return self._reasoning()
+        flags = claude.betas(self._betas, self._body.get("betas"), self._notes)
+        asked, wanted = self._body.get("thinking"), self._effort()
+        field_ = claude.thinking(asked, self._version, self._max_tokens, flags, wanted, self._notes)
+        if claude.is_on(field_) and _reasoning_is_missing(
+            turns, strictly=field_ is not None and field_["type"] == "enabled"
+        ):
+            self._notes.add("thinking_disabled")
+            field_ = None
+        if field_ is not None:
+            self._extra["thinking"] = field_
+        thinks = claude.is_on(field_)
+        budget_effort = claude.effort_of_budget(asked, self._version) if thinks else ""
+        effort = claude.effort(wanted or budget_effort, self._version, model_id, thinks=thinks)
+        if effort is not None:
+            self._extra["output_config"] = {"effort": effort}
+        if flags:
+            self._extra["anthropic_beta"] = flags
+        return thinks
+
+    def _effort(self) -> str:
+        """The effort asked for: the last system message that names one wins over the request's own."""
+        configs = [self._body.get("output_config")]
+        configs += [
+            message.get("output_config") for message in self._body["messages"] if message["role"] == "system"
+        ]
+        efforts = [string(config.get("effort")) for config in configs if isinstance(config, dict)]
+        return next((effort for effort in reversed(efforts) if effort), "")
+
+    def _reasoning(self) -> bool:
+        """What the route asks of a model that is not Claude; the client's own wish is about Claude."""
+        effort = self._profile.reasoning_effort
+        asked = self._body.get("thinking")
+        if effort is None or (isinstance(asked, dict) and asked.get("type") == "disabled"):
+            return False
+        match self._profile.reasoning or _REASONING_OF_FAMILY.get(self._profile.family):
+            case "openai":
+                self._extra["reasoning_effort"] = effort
+            case "qwen":
+                # There is no value between the two, and none that turns it off.
+                self._extra["reasoning_config"] = "low" if effort == "low" else "high"
+            case "nova":
+                self._extra["reasoningConfig"] = {"type": "enabled", "maxReasoningEffort": effort}
+            case _:
+                return False
+        return True
+
+    def _parallel(self, offers: list[Piece]) -> None:
+        if not self._choice.one_at_a_time or not offers:
+            return
+        if self._is_claude:
+            # Converse refuses a `type` here: it has its own toolChoice.
+            self._extra["tool_choice"] = {"disable_parallel_tool_use": True}
+        else:
+            self._notes.add("disable_parallel_dropped")
+
+    def _output(self, system: list[Piece]) -> Json | None:
+        """`outputConfig` for a JSON schema, or the schema as one more system text where that is not native."""
+        config = self._body.get("output_config")
+        wanted = config.get("format") if isinstance(config, dict) else None
+        wanted = wanted if isinstance(wanted, dict) else self._body.get("output_format")
+        if not isinstance(wanted, dict) or not isinstance(wanted.get("schema"), dict):
+            return None
+        if not self._profile.json_schema:
+            system.append(text_piece(schema_prompt(_compact(wanted["schema"]))))
+            self._notes.add("json_schema_prompted")
+            return None
+        definition: Json = {"schema": _compact(schema.enforced(wanted["schema"]))}
+        definition |= {key: wanted[key] for key in ("name", "description") if string(wanted.get(key)).strip()}
+        return {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": definition}}}
+
+    def _inference(self, *, thinks: bool) -> Json:
+        config: Json = {"maxTokens": self._max_tokens}
+        if self._body["max_tokens"] > self._max_tokens:
+            self._notes.add("max_tokens_clamped")
+        self._sample(config, thinks=thinks and self._is_claude)
+        stops = [stop for stop in self._body.get("stop_sequences") or () if stop][:_MAX_STOPS]
+        if stops and self._profile.stop_sequences:
+            config["stopSequences"] = stops
+        elif stops:
+            self._notes.add("stop_sequences_dropped")
+        return config
+
+    def _sample(self, config: Json, *, thinks: bool) -> None:
+        refused = self._is_claude and (thinks or not claude.takes_sampling(self._version))
+        temperature, top_p, top_k = (self._body.get(key) for key in ("temperature", "top_p", "top_k"))
+        if temperature is not None and refused:
+            self._notes.add("temperature_dropped")
+        elif temperature is not None:
+            config["temperature"] = self._clamped("temperature", temperature)
+        only_one = self._is_claude and temperature is not None and claude.one_sampling_field(self._version)
+        if top_p is not None and (refused or only_one):
+            self._notes.add("top_p_dropped")
+        elif top_p is not None:
+            config["topP"] = self._clamped("top_p", top_p)
+        if top_k is not None and (refused or self._profile.top_k is None):
+            self._notes.add("top_k_dropped")
+        elif top_k is not None and self._profile.top_k == "nova":
+            self._extra["inferenceConfig"] = {"topK": top_k}
+        elif top_k is not None:
+            self._extra["top_k"] = top_k
+
+    def _clamped(self, name: str, value: float) -> float:
+        if 0 <= value <= 1:
+            return value
+        self._notes.add(f"{name}_clamped")
+        return min(max(value, 0), 1)
+
+    def _cache(self, offers: list[Piece], system: list[Piece], turns: list[Turn]) -> int:
+        if not self._profile.cache_points:
+            return 0
+        ttl = ttl_of(self._body)
+        if ttl is not None:
+            caching.mark_last_user_turn(turns, ttl)
+        return caching.settle(offers, system, turns, self._profile, self._notes)
+
+    def _add_rest(self, body: Json, output: Json | None) -> None:
+        if output is not None:
+            body["outputConfig"] = output
+        if self._extra:
+            body["additionalModelRequestFields"] = self._extra
+        if self._is_claude and "stopSequences" in body["inferenceConfig"]:
+            # The only way to learn which sequence stopped the answer.
+            body["additionalModelResponseFieldPaths"] = ["/stop_sequence"]
+        if self._body.get("service_tier") == "standard_only":
+            body["serviceTier"] = {"type": "default"}
+
+
+def schema_prompt(schema_text: str) -> str:
+    """The system text that asks for JSON where the model cannot be held to it."""
+    return _SCHEMA_PROMPT + schema_text
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _has_tool_blocks(turns: list[Turn]) -> bool:
+    return any(piece.kind in _TOOL_BLOCKS for turn in turns for piece in turn.pieces)
+
+
+def _reasoning_is_missing(turns: list[Turn], *, strictly: bool) -> bool:
+    """Whether Claude would refuse to think: the last turn with a tool call has none of its thinking left.
+
+    With a budget Claude wants thinking before every tool call; adaptive thinking may have left it out.
+    """
+    for turn in reversed(turns):
+        kinds = {piece.kind for piece in turn.pieces}
+        if turn.role == "assistant" and "toolUse" in kinds:
+            return "reasoningContent" not in kinds and (strictly or turn.lost_reasoning)
+    return False

@@ -1,0 +1,458 @@
+"""ConverseStream to the Messages event stream: event-stream bytes in, server-sent events out.
+
+Bedrock sends no block start for text and reasoning, may interleave blocks, may change a block's kind and may leave out
+stops; the Messages grammar has blocks that never overlap and indexes without gaps. Upstream indexes are therefore
+only keys. An answer is finished only by `messageStop`: whatever ends otherwise ends with an `error` event.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from openclaude.adapters.bedrock_converse import errors
+from openclaude.adapters.bedrock_converse.pieces import Json, Notes, objects, string
+from openclaude.adapters.bedrock_converse.response import (
+    ResponseState,
+    blob_text,
+    citation,
+    empty_message,
+    is_foreign_call,
+    leaks_call,
+    malformed,
+    stop_reason,
+    stop_sequence,
+    usage_json,
+    usage_of,
+)
+from openclaude.domain.errors import ApiError
+from openclaude.domain.usage import Usage
+from openclaude.wire import jsontext, sse
+from openclaude.wire.eventstream import EventStreamDecoder, Frame
+
+TRUNCATED: Final = "The Bedrock stream ended before messageStop."
+
+_DELTA = b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":{"type":"%b","%b":%b}}\n\n'
+_STOP = b'event: content_block_stop\ndata: {"type":"content_block_stop","index":%d}\n\n'
+_MESSAGE_STOP = sse.event("message_stop", b'{"type":"message_stop"}')
+_LEAK_TAIL = 16
+
+_TEXT, _THINKING, _TOOL, _REDACTED = "text", "thinking", "tool_use", "redacted"
+
+
+@dataclass(slots=True)
+class _Open:
+    """The block that is open: its own index is the decoder's, `upstream` is Bedrock's."""
+
+    kind: str
+    upstream: int
+    signed: bool = False
+    blobs: list[str] = field(default_factory=list)
+
+
+class ConverseStreamDecoder:
+    """One stream, from its first byte to its last.
+
+    Attributes:
+        failure: set when the stream failed before anything was emitted: the client can have a real HTTP error.
+        started: `message_start` was emitted.
+        finished: nothing will be emitted any more.
+        usage: the token counts; zeros until metadata comes.
+        stop_reason: of a finished message; None while it runs and when it failed.
+        notes: codes of what was degraded or repaired.
+    """
+
+    def __init__(self, state: ResponseState, identity: str, place: errors.Place) -> None:
+        self.failure: ApiError | None = None
+        self.started = False
+        self.finished = False
+        self.usage = Usage()
+        self.stop_reason: str | None = None
+        self.notes: list[str] = []
+        self._state = state
+        self._identity = identity
+        self._place = place
+        self._frames = EventStreamDecoder()
+        self._out: list[bytes] = []
+        self._open: _Open | None = None
+        self._index = 0
+        self._waiting: list[tuple[str, Json]] = []
+        self._skipped: set[int] = set()
+        self._stop: Json | None = None
+        self._metadata: Json | None = None
+        self._saw_tool = False
+        self._tail = ""
+        self._degraded = Notes()
+
+    @property
+    def awaiting_metadata(self) -> bool:
+        """The message is complete and only its token counts are missing."""
+        return self._stop is not None and not self.finished
+
+    def feed(self, data: bytes) -> bytes:
+        """The events that `data` completes. However the stream is cut, their bytes are the same."""
+        if self.finished:
+            return b""
+        self._read(self._frames.feed(data))
+        return self._taken()
+
+    def _read(self, frames: list[Frame]) -> None:
+        for frame in frames:
+            self._frame(frame)
+            if self.finished:
+                return
+        if self._frames.error is not None:
+            self._fail(_damaged(self._frames.error))
+
+    def start(self) -> bytes:
+        """`message_start` and a ping now: the client has waited long enough. Empty when they are out already."""
+        if not self.started and not self.finished:
+            self._start()
+        return self._taken()
+
+    def end(self) -> bytes:
+        """The provider's stream is over."""
+        if not self.finished:
+            if self._stop is not None:
+                self._finish()
+            else:
+                self._fail(ApiError(502, "api_error", TRUNCATED, retry=True))
+        return self._taken()
+
+    def fail(self, error: ApiError) -> bytes:
+        """The provider is gone or silent: close what is open and say so. A second call says nothing."""
+        if self.finished:
+            return b""
+        self._fail(error)
+        if not self.started:
+            self._emit("error", _error_json(error))
+        return self._taken()
+
+    def _taken(self) -> bytes:
+        out, self._out = b"".join(self._out), []
+        self.notes += [code for code in self._degraded.codes() if code not in self.notes]
+        self._degraded = Notes()
+        return out
+
+    def _emit(self, kind: str, event: Json) -> None:
+        self._out.append(sse.event(kind, jsontext.dumps(event)))
+
+    def _start(self) -> None:
+        self.started = True
+        message = empty_message(self._state, self._identity)
+        self._emit("message_start", {"type": "message_start", "message": message})
+        self._out.append(sse.PING)
+
+    def _frame(self, frame: Frame) -> None:
+        headers = frame.headers
+        kind = headers.get(":message-type")
+        if kind == "event":
+            self._event_frame(str(headers.get(":event-type")), frame.payload)
+        elif kind == "exception":
+            payload = _object(frame.payload) or {}
+            text = string(payload.get("message")) or string(payload.get("Message"))
+            if original := string(payload.get("originalMessage")):
+                text = f"{text} ({original})"
+            self._fail(errors.in_stream(str(headers.get(":exception-type")), text, self._place))
+        else:
+            text = str(headers.get(":error-message") or headers.get(":error-code") or "no text")
+            self._fail(errors.in_stream("internalServerException", text, self._place))
+
+    def _event_frame(self, kind: str, payload: bytes) -> None:
+        event = _object(payload)
+        if event is None:
+            self._fail(_damaged("an event is not a JSON object"))
+            return
+        if not self.started:
+            self._start()
+        # An event that waited for a block to end comes before whatever arrived later.
+        work = deque([(kind, event)])
+        while work and not self.finished:
+            self._event(*work.popleft())
+            if self._waiting and not self._is_tool_open():
+                work.extendleft(reversed(self._waiting))
+                self._waiting = []
+
+    def _is_tool_open(self) -> bool:
+        return self._open is not None and self._open.kind == _TOOL
+
+    def _event(self, kind: str, event: Json) -> None:
+        if kind == "metadata":
+            self._keep_metadata(event)
+        elif self._stop is not None:
+            # The message is over; only its token counts may follow.
+            return
+        elif kind == "contentBlockDelta":
+            delta = event.get("delta")
+            if isinstance(delta, dict) and not self._must_wait(kind, event):
+                self._delta(_index(event), delta)
+        elif kind == "contentBlockStart":
+            start = event.get("start")
+            if isinstance(start, dict) and not self._must_wait(kind, event):
+                self._block_start(_index(event), start)
+        elif kind == "contentBlockStop":
+            if not self._must_wait(kind, event):
+                self._block_stop(_index(event))
+        elif kind == "messageStop":
+            self._message_stop(event)
+
+    def _keep_metadata(self, event: Json) -> None:
+        self._metadata = event
+        self.usage = usage_of(event)
+        if self._stop is not None:
+            self._finish()
+
+    def _must_wait(self, kind: str, event: Json) -> bool:
+        """An open tool block ends by its own stop only: events of other blocks wait, in the order they came."""
+        block = self._open
+        if block is None or block.kind != _TOOL or block.upstream == _index(event):
+            return False
+        self._waiting.append((kind, event))
+        return True
+
+    def _block_start(self, index: int, start: Json) -> None:
+        self._skipped.discard(index)
+        use = start.get("toolUse")
+        if isinstance(use, dict):
+            self._tool_start(index, use)
+        elif start:
+            self._skip(index, next(iter(start)))
+
+    def _tool_start(self, index: int, use: Json) -> None:
+        self._close()
+        if is_foreign_call(use, self._state, self._degraded):
+            self._skipped.add(index)
+            return
+        name = string(use.get("name"))
+        block = {
+            "type": "tool_use",
+            "id": string(use.get("toolUseId")),
+            "name": self._state.tool_names.get(name, name),
+            "input": {},
+        }
+        self._saw_tool = True
+        self._begin(_TOOL, index, block)
+
+    def _skip(self, index: int, kind: str) -> None:
+        """A kind that has no Messages form: its events are passed over until its stop."""
+        if self._open is not None and self._open.upstream == index:
+            self._close()
+        self._skipped.add(index)
+        self._degraded.dropped(kind)
+
+    def _delta(self, index: int, delta: Json) -> None:
+        if index in self._skipped:
+            return
+        if "text" in delta:
+            self._text(index, string(delta["text"]))
+        elif isinstance(use := delta.get("toolUse"), dict):
+            self._tool_input(index, string(use.get("input")))
+        elif isinstance(reasoning := delta.get("reasoningContent"), dict):
+            self._reasoning(index, reasoning)
+        elif isinstance(cited := delta.get("citation"), dict):
+            self._cite(index, cited)
+        elif delta:
+            self._skip(index, next(iter(delta)))
+
+    def _text(self, index: int, text: str) -> None:
+        if not text:
+            return
+        self._switch(_TEXT, index)
+        self._out.append(_DELTA % (self._index, b"text_delta", b"text", jsontext.dumps(text)))
+        if "<" in text or self._tail:
+            seen = self._tail + text
+            self._tail = seen[-_LEAK_TAIL:]
+            if leaks_call(seen):
+                self._degraded.add("tool_call_in_text")
+
+    def _tool_input(self, index: int, text: str) -> None:
+        block = self._open
+        if block is None or block.kind != _TOOL or block.upstream != index:
+            self._degraded.add("tool_delta_without_start")
+        elif text:
+            self._out.append(
+                _DELTA % (self._index, b"input_json_delta", b"partial_json", jsontext.dumps(text))
+            )
+
+    def _reasoning(self, index: int, reasoning: Json) -> None:
+        if text := string(reasoning.get("text")):
+            self._switch(_THINKING, index)
+            self._out.append(_DELTA % (self._index, b"thinking_delta", b"thinking", jsontext.dumps(text)))
+        if signature := string(reasoning.get("signature")):
+            self._switch(_THINKING, index).signed = True
+            self._sign(signature)
+        if blob := string(reasoning.get("redactedContent")):
+            # There is no delta for it: the block goes out whole when it ends.
+            self._switch(_REDACTED, index).blobs.append(blob)
+
+    def _sign(self, signature: str) -> None:
+        self._out.append(_DELTA % (self._index, b"signature_delta", b"signature", jsontext.dumps(signature)))
+
+    def _cite(self, index: int, cited: Json) -> None:
+        shown = citation(cited)
+        if shown is None:
+            return
+        self._switch(_TEXT, index)
+        delta = {"type": "citations_delta", "citation": shown}
+        self._emit(
+            "content_block_delta", {"type": "content_block_delta", "index": self._index, "delta": delta}
+        )
+
+    def _switch(self, kind: str, index: int) -> _Open:
+        """The open block if it is of that kind and index; otherwise a new one in its place."""
+        block = self._open
+        if block is not None and block.kind == kind and block.upstream == index:
+            return block
+        self._close()
+        if kind == _REDACTED:
+            self._open = _Open(kind, index)
+            return self._open
+        empty = (
+            {"type": "text", "text": ""}
+            if kind == _TEXT
+            else {"type": "thinking", "thinking": "", "signature": ""}
+        )
+        return self._begin(kind, index, empty)
+
+    def _begin(self, kind: str, upstream: int, block: Json) -> _Open:
+        self._open = _Open(kind, upstream)
+        event = {"type": "content_block_start", "index": self._index, "content_block": block}
+        self._emit("content_block_start", event)
+        return self._open
+
+    def _close(self) -> None:
+        block, self._open = self._open, None
+        if block is None:
+            return
+        if block.kind == _REDACTED:
+            shown = {"type": "redacted_thinking", "data": blob_text(block.blobs)}
+            self._emit(
+                "content_block_start",
+                {"type": "content_block_start", "index": self._index, "content_block": shown},
+            )
+        elif block.kind == _THINKING and not block.signed:
+            self._sign(self._state.signature)
+        self._out.append(_STOP % self._index)
+        self._index += 1
+        self._tail = ""
+
+    def _block_stop(self, index: int) -> None:
+        self._skipped.discard(index)
+        if self._open is not None and self._open.upstream == index:
+            self._close()
+
+    def _message_stop(self, event: Json) -> None:
+        self._close()
+        if self._waiting:
+            # What waited for the open block is shown first; then the message stops.
+            self._waiting.append(("messageStop", event))
+            return
+        problem = malformed(string(event.get("stopReason")))
+        if problem is not None:
+            self._fail(problem)
+            return
+        self._stop = event
+        if self._metadata is not None:
+            self._finish()
+
+    def _finish(self) -> None:
+        stop = self._stop or {}
+        reason = stop_reason(string(stop.get("stopReason")), self._degraded, has_tool=self._saw_tool)
+        sequence = stop_sequence(stop, self._state) if reason == "stop_sequence" else None
+        if self._metadata is None:
+            self._degraded.add("usage_missing")
+        delta = {"stop_reason": reason, "stop_sequence": sequence}
+        usage = usage_json(self._metadata or {})
+        self._emit("message_delta", {"type": "message_delta", "delta": delta, "usage": usage})
+        self._out.append(_MESSAGE_STOP)
+        self.stop_reason = reason
+        self.finished = True
+
+    def _fail(self, error: ApiError) -> None:
+        self.finished = True
+        if not self.started:
+            self.failure = error
+            return
+        self._close()
+        self._emit("error", _error_json(error))
+
+
+def synthesized(message: Json) -> bytes:
+    """A finished message as the events of a stream, for a model that was not streamed."""
+    out = _Script()
+    head = {**message, "content": [], "stop_reason": None, "stop_sequence": None}
+    head["usage"] = {**message["usage"], "output_tokens": 0}
+    out.event("message_start", {"type": "message_start", "message": head})
+    out.raw(sse.PING)
+    for index, block in enumerate(message["content"]):
+        out.block(index, block)
+    delta = {"stop_reason": message["stop_reason"], "stop_sequence": message["stop_sequence"]}
+    out.event("message_delta", {"type": "message_delta", "delta": delta, "usage": message["usage"]})
+    out.raw(_MESSAGE_STOP)
+    return out.text()
+
+
+class _Script:
+    """Collects the events of a synthesised stream."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+
+    def raw(self, part: bytes) -> None:
+        self._parts.append(part)
+
+    def event(self, kind: str, event: Json) -> None:
+        self._parts.append(sse.event(kind, jsontext.dumps(event)))
+
+    def text(self) -> bytes:
+        return b"".join(self._parts)
+
+    def block(self, index: int, block: Json) -> None:
+        start, deltas = _parts_of(block)
+        self.event(
+            "content_block_start", {"type": "content_block_start", "index": index, "content_block": start}
+        )
+        for delta in deltas:
+            self.event("content_block_delta", {"type": "content_block_delta", "index": index, "delta": delta})
+        self.raw(_STOP % index)
+
+
+def _parts_of(block: Json) -> tuple[Json, list[Json]]:
+    """A block as it starts, and the deltas that complete it."""
+    match block["type"]:
+        case "text":
+            cited = [
+                {"type": "citations_delta", "citation": item} for item in objects(block.get("citations"))
+            ]
+            return {"type": "text", "text": ""}, [{"type": "text_delta", "text": block["text"]}, *cited]
+        case "thinking":
+            deltas = [{"type": "thinking_delta", "thinking": block["thinking"]}] if block["thinking"] else []
+            deltas.append({"type": "signature_delta", "signature": block["signature"]})
+            return {"type": "thinking", "thinking": "", "signature": ""}, deltas
+        case "tool_use":
+            text = jsontext.dumps(block["input"]).decode()
+            return {**block, "input": {}}, [{"type": "input_json_delta", "partial_json": text}]
+        case _:
+            return block, []
+
+
+def _object(payload: bytes) -> Json | None:
+    try:
+        value = jsontext.loads(payload)
+    except jsontext.JsonError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _index(event: Json) -> int:
+    index: Any = event.get("contentBlockIndex")
+    return index if isinstance(index, int) else 0
+
+
+def _error_json(error: ApiError) -> Json:
+    return {"type": "error", "error": {"type": error.type, "message": error.message}}
+
+
+def _damaged(reason: object) -> ApiError:
+    return ApiError(
+        502, "api_error", f"The Bedrock stream is damaged: {reason}. Retry the request.", retry=True
+    )

@@ -1,0 +1,55 @@
+"""What several commands need: the folder, the configuration, the state, and one way to say that it did not work."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from openclaude import config
+from openclaude.launcher.client import ClientError
+from openclaude.launcher.daemon import GatewayError
+from openclaude.launcher.files import StateError
+from openclaude.launcher.settings import SettingsError
+from openclaude.launcher.state import Secrets, State, open_state
+
+FAILED = 1
+WRONG = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """This user's openClaude: where it is, how it is configured, what it keeps."""
+
+    path: Path
+    config: config.Config
+    state: State
+    secrets: Secrets
+
+
+def setup(env: Mapping[str, str], path: Path | None = None) -> Setup:
+    """Read everything. Raises `config.ConfigError` and `StateError`."""
+    home = config.home(env)
+    chosen = path or config.config_path(home)
+    read = config.load(chosen) if path is None else config.load_existing(chosen)
+    state = open_state(home)
+    return Setup(chosen, read, state, state.secrets())
+
+
+def say(stderr: TextIO, text: str) -> None:
+    """Talk to the user."""
+    print(f"openclaude: {text}", file=stderr)
+
+
+def explain(stderr: TextIO, error: Exception) -> int:
+    """Say what went wrong and what to do; returns the exit code for it."""
+    if isinstance(error, config.ConfigError):
+        print(error, file=stderr)
+        return WRONG
+    say(stderr, str(error))
+    if isinstance(error, ClientError | GatewayError | SettingsError | StateError):
+        print(f"hint: {error.hint}", file=stderr)
+    return error.code if isinstance(error, ClientError) else FAILED
+
+
+PROBLEMS = (config.ConfigError, ClientError, GatewayError, SettingsError, StateError)
+"""What `explain` can explain."""

@@ -1,0 +1,132 @@
+"""`openclaude [claude arguments...]`: the gateway, then the client's settings, then the real Claude Code."""
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TextIO
+
+from openclaude import config
+from openclaude.adapters import profiles
+from openclaude.cli.common import PROBLEMS, Setup, explain, say, setup
+from openclaude.domain.models import is_claude
+from openclaude.domain.routes import RouteTable
+from openclaude.launcher import daemon, isolated, settings
+from openclaude.launcher.awscheck import aws_problem
+from openclaude.launcher.client import Arguments, find_client, guarded, split_arguments
+from openclaude.launcher.client import run as become
+from openclaude.launcher.environment import child_environment
+from openclaude.launcher.files import write_private
+
+
+def run(arguments: Sequence[str], *, env: Mapping[str, str], stderr: TextIO) -> int:
+    """Start everything and become the client; returns only when that is not possible."""
+    split = split_arguments(arguments)
+    try:
+        client = find_client(env, Path(sys.argv[0]))
+        path, written = config.ensure_written(config.home(env))
+        if written:
+            say(stderr, f"wrote the default configuration, with comments: {path}")
+        found = setup(env)
+        table = RouteTable([(route.match, route) for route in found.config.routes])
+        _check_aws(found, table, env, stderr)
+        gateway = _gateway(found, env, stderr)
+        variables, own = _prepare(found, split, gateway.base_url, _Routed(table), env, stderr)
+        become(client, ["--settings", str(own), *split.rest], guarded(variables))
+    except PROBLEMS as error:
+        return explain(stderr, error)
+
+
+class _Routed:
+    """What the launcher asks the route table."""
+
+    def __init__(self, table: RouteTable[config.RouteConfig]) -> None:
+        self._table = table
+
+    def routable(self, model: str) -> bool:
+        return self._table.decide(model) is not None
+
+    def window(self, slots: Mapping[str, str]) -> int | None:
+        """Tokens: the smallest window of the slots' models that the client does not know; None without such a slot."""
+        sizes = []
+        for model in slots.values():
+            decision = self._table.decide(model)
+            if decision is not None and decision.route.model is not None and not is_claude(model):
+                sizes.append(profiles.profile_for(decision.route.model).context)
+        return min(sizes, default=None)
+
+
+def _gateway(found: Setup, env: Mapping[str, str], stderr: TextIO) -> daemon.Gateway:
+    gateway = daemon.ensure(
+        found.state,
+        found.secrets,
+        port=found.config.port,
+        config=found.config.source,
+        env=env,
+        say=lambda text: say(stderr, text),
+    )
+    if gateway.running.config != found.config.text_sha256:
+        say(
+            stderr,
+            "the gateway runs with an earlier configuration\nhint: `openclaude restart` takes the new one over",
+        )
+    elif not gateway.started_now and gateway.running.port != found.config.port:
+        say(stderr, f"the gateway is on port {gateway.running.port}: port {found.config.port} was taken")
+    return gateway
+
+
+def _check_aws(
+    found: Setup,
+    table: RouteTable[config.RouteConfig],
+    env: Mapping[str, str],
+    stderr: TextIO,
+) -> None:
+    """One line for each profile that a slot needs and that is plainly not usable; the client starts all the same."""
+    routes = [decision.route for model in found.config.slots.values() if (decision := table.decide(model))]
+    for profile in dict.fromkeys(route.profile for route in routes if route.to == "bedrock"):
+        problem = aws_problem(env, Path(env.get("HOME", "/")), profile, datetime.now(UTC))
+        if problem is not None:
+            say(stderr, problem)
+
+
+def _prepare(
+    found: Setup,
+    split: Arguments,
+    base_url: str,
+    routed: _Routed,
+    env: Mapping[str, str],
+    stderr: TextIO,
+) -> tuple[dict[str, str], Path]:
+    """Derive the client's settings and environment; returns the environment and the settings file."""
+    source = isolated.originals(env, Path(env.get("HOME", "/")))
+    user = settings.load_settings(source.settings)
+    own = settings.load_overlay(split.settings, Path.cwd()) if split.settings is not None else {}
+    overlay = settings.derive_overlay(
+        base_url=base_url,
+        slots=found.config.slots,
+        window=routed.window(found.config.slots),
+        environ=env,
+        routable=routed.routable,
+        user_settings=user,
+        user_overlay=own,
+    )
+    folder = _own_folder(found, split, source, routed.routable)
+    child = child_environment(env, overlay, config_dir=folder)
+    file = found.state.home / "settings.json"
+    write_private(file, json.dumps(overlay, indent=2).encode() + b"\n")
+    aside = (*child.neutralised, *settings.set_aside(user, own))
+    if aside:
+        say(stderr, f"not used in this session: {', '.join(dict.fromkeys(aside))}")
+    return child.variables, file
+
+
+def _own_folder(
+    found: Setup,
+    split: Arguments,
+    source: isolated.Originals,
+    routable: Callable[[str], bool],
+) -> Path | None:
+    if not split.isolated and found.config.client_config != "isolated":
+        return None
+    return isolated.prepare(found.state.home, source, routable)

@@ -1,0 +1,76 @@
+"""The `openclaude` command: one of its own sub-commands, or Claude Code with everything that was given."""
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+from openclaude import __version__
+
+COMMANDS: Final = {
+    "serve": "run the gateway in the foreground",
+    "start": "start the gateway in the background",
+    "stop": "stop the gateway",
+    "restart": "stop the gateway and start it again",
+    "status": "show whether the gateway runs, where, and since when",
+    "logs": "show the gateway's log",
+    "env": "print what another client of the Anthropic API needs to use the gateway",
+    "routes": "show which model goes where, with which credential",
+    "config": "write, check or locate the configuration",
+    "demo": "run the whole job on embedded simulators: no accounts needed",
+}
+
+_HELP: Final = """\
+Run Claude Code on mixed models: Claude on your own plan, the haiku slot on Amazon Bedrock.
+
+usage: openclaude [--isolated] [claude arguments...]
+       openclaude COMMAND [options]
+
+Without a command, openclaude starts its gateway if need be and runs the real Claude Code through it;
+every argument, the terminal, signals and the exit code are passed on. `openclaude -- ARGS` passes all of ARGS.
+
+commands:
+{commands}
+
+options:
+  --isolated   give the client a configuration folder of its own (~/.openClaude/claude)
+  --version    show openClaude's version
+  -h, --help   show this text (`openclaude -- --help` shows Claude Code's)
+
+`openclaude COMMAND --help` tells more. Configuration: `openclaude config path`.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; returns its exit code. Launching the client does not return."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _dispatch(arguments)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader of our output went away, as `| head` does. Keep the interpreter from complaining about it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _dispatch(arguments: list[str]) -> int:
+    first = arguments[0] if arguments else ""
+    if first in ("-h", "--help"):
+        width = max(map(len, COMMANDS))
+        listed = "\n".join(f"  {name:<{width}}   {what}" for name, what in COMMANDS.items())
+        sys.stdout.write(_HELP.format(commands=listed))
+        return 0
+    if first == "--version":
+        sys.stdout.write(f"openclaude {__version__}\n")
+        return 0
+    if first not in COMMANDS:
+        module = importlib.import_module("openclaude.cli.launch")
+        return int(module.run(arguments, env=os.environ, stderr=sys.stderr))
+    module = importlib.import_module(f"openclaude.cli.{first}")
+    parser = argparse.ArgumentParser(prog="openclaude", allow_abbrev=False)
+    module.add_parser(parser.add_subparsers(dest="command", metavar="COMMAND"))
+    options = parser.parse_args(arguments)
+    return int(module.run(options, env=os.environ, stdout=sys.stdout, stderr=sys.stderr))

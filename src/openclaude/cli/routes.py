@@ -1,0 +1,112 @@
+"""`openclaude routes`: which model goes where, with which credential, and what was normalised."""
+
+import argparse
+import json
+from collections.abc import Mapping
+from typing import Any, TextIO
+
+from openclaude import config
+from openclaude.cli.common import PROBLEMS, explain
+from openclaude.domain.models import SLOTS
+from openclaude.domain.routes import RouteTable
+
+CLIENT_DEFAULTS = {
+    "opus": "claude-opus-5-5",
+    "sonnet": "claude-sonnet-5-5",
+    "haiku": "claude-haiku-5-5",
+    "fable": "claude-fable-5-2",
+}
+"""What the client calls its tiers when nothing is configured (client sheet §4)."""
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the command to what `ArgumentParser.add_subparsers` returned."""
+    parser = subparsers.add_parser("routes", help="show which model goes where, with which credential")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def run(args: argparse.Namespace, *, env: Mapping[str, str], stdout: TextIO, stderr: TextIO) -> int:
+    """Print the slot table and the route table of the configuration."""
+    try:
+        read = config.load(config.config_path(config.home(env)))
+    except PROBLEMS as error:
+        return explain(stderr, error)
+    tables = {"slots": slot_rows(read), "routes": route_rows(read), "normalised": dict(read.normalised)}
+    if args.json:
+        print(json.dumps(tables), file=stdout)
+        return 0
+    print(aligned(("slot", "model", "goes to"), [_slot_cells(row) for row in slot_rows(read)]), file=stdout)
+    print(file=stdout)
+    header = ("route", "goes to", "model there", "credential")
+    cells = [
+        tuple(str(row[key] or "") for key in ("match", "to", "model", "credential"))
+        for row in route_rows(read)
+    ]
+    print(aligned(header, cells), file=stdout)
+    for written, used in read.normalised:
+        print(f"\n`{written}` is used as `{used}`", file=stdout)
+    return 0
+
+
+def slot_rows(read: config.Config) -> list[dict[str, Any]]:
+    """One row for each of the client's tiers."""
+    table = RouteTable([(route.match, destination(route)) for route in read.routes])
+    rows = []
+    for slot in SLOTS:
+        model = read.slots.get(slot, CLIENT_DEFAULTS[slot])
+        decision = table.decide(model)
+        rows.append(
+            {
+                "slot": slot,
+                "model": model,
+                "configured": slot in read.slots,
+                "to": decision.route if decision is not None else None,
+            },
+        )
+    return rows
+
+
+def route_rows(read: config.Config) -> list[dict[str, Any]]:
+    """One row for each route, in order."""
+    return [
+        {
+            "match": route.match,
+            "to": destination(route),
+            "model": route.model,
+            "credential": credential(route),
+        }
+        for route in read.routes
+    ]
+
+
+def destination(route: config.RouteConfig) -> str:
+    """The origin a route's requests reach, as a URL."""
+    if route.to == "anthropic":
+        return "https://api.anthropic.com"
+    if route.endpoint_url is not None:
+        return route.endpoint_url
+    suffix = "amazonaws.com.cn" if (route.region or "").startswith("cn-") else "amazonaws.com"
+    return f"https://bedrock-runtime.{route.region}.{suffix}"
+
+
+def credential(route: config.RouteConfig) -> str:
+    """Which credential a route uses, in words."""
+    if route.to == "anthropic":
+        return "the login the client sends"
+    source = f"AWS profile {route.profile}" if route.profile else "AWS default chain"
+    return f"signature by {source}"
+
+
+def aligned(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """Columns as wide as they need to be, readable without colour."""
+    widths = [max(len(row[index]) for row in [header, *rows]) for index in range(len(header))]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        for row in [header, *rows]
+    ]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _slot_cells(row: dict[str, Any]) -> tuple[str, ...]:
+    model = row["model"] if row["configured"] else f"{row['model']} (client's default)"
+    return (row["slot"], model, row["to"] or "no route: 404")

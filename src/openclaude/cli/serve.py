@@ -1,0 +1,111 @@
+"""`openclaude serve`: the gateway in the foreground."""
+
+import argparse
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+from openclaude.cli.common import FAILED, PROBLEMS, WRONG, Setup, explain, say, setup
+from openclaude.launcher import control, ports
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the command to what `ArgumentParser.add_subparsers` returned."""
+    parser = subparsers.add_parser("serve", help="run the gateway in the foreground")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="read this configuration file")
+    parser.add_argument(
+        "--port", type=int, metavar="N", help="listen on this port of 127.0.0.1 (0: a free one)"
+    )
+    parser.add_argument(
+        "--connect-to",
+        action="append",
+        default=[],
+        metavar="HOST:PORT=ADDR:PORT",
+        help="dial ADDR:PORT for HOST:PORT; TLS is still verified for HOST (may be repeated)",
+    )
+    parser.add_argument(
+        "--ca-file", type=Path, metavar="FILE", help="trust these root certificates, and no others"
+    )
+    parser.add_argument("--ready-fd", type=int, help=argparse.SUPPRESS)
+
+
+def run(args: argparse.Namespace, *, env: Mapping[str, str], stdout: TextIO, stderr: TextIO) -> int:
+    """Serve until SIGTERM, SIGINT or `openclaude stop`."""
+    del stdout
+    try:
+        found = setup(env, args.config)
+        lock = found.state.try_gateway_lock()
+        if lock is None:
+            return _already_running(found, stderr)
+        return _serve(args, found, env, stderr)
+    except PROBLEMS as error:
+        return explain(stderr, error)
+
+
+def _already_running(found: Setup, stderr: TextIO) -> int:
+    running = control.status(found.state.run)
+    where = f" on port {running.port}" if running is not None else ""
+    say(stderr, f"a gateway of this user is already running{where}\nhint: `openclaude stop` stops it")
+    return FAILED
+
+
+def _serve(args: argparse.Namespace, found: Setup, env: Mapping[str, str], stderr: TextIO) -> int:
+    import asyncio  # noqa: PLC0415  only a gateway needs the event loop
+
+    import uvloop  # noqa: PLC0415
+
+    from openclaude import wiring  # noqa: PLC0415
+    from openclaude.edge import control as control_server  # noqa: PLC0415
+    from openclaude.edge import dial, listener  # noqa: PLC0415
+    from openclaude.edge.tls import NoTrustStoreError  # noqa: PLC0415
+
+    os.umask(0o077)
+    port = found.config.port if args.port is None else args.port
+    try:
+        dial_map = dial.parse(args.connect_to)
+        listening = listener.bind(port)
+    except dial.DialError as error:
+        say(stderr, str(error))
+        return WRONG
+    except (OSError, OverflowError) as error:
+        return _port_taken(port, error, stderr)
+    actual = listening.getsockname()[1]
+    found.state.remember_port(actual)
+    plan = wiring.Plan(
+        config=found.config,
+        listening=listening,
+        control=control_server.bind(found.state.run),
+        log_file=found.state.log_file,
+        base_path=found.secrets.base_path,
+        identity=found.secrets.identity,
+        dial=dial_map,
+        ca_file=args.ca_file,
+        env=env,
+        ready=lambda: _announce(args.ready_fd, actual, args.connect_to, stderr),
+    )
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(wiring.serve(plan))
+    except (NoTrustStoreError, OSError) as error:
+        say(stderr, f"the gateway cannot run: {error}")
+        return FAILED
+    return 0
+
+
+def _port_taken(port: int, error: Exception, stderr: TextIO) -> int:
+    who = ports.holder(port)
+    reason = f"is taken by {who}" if who else f"cannot be used ({getattr(error, 'strerror', None) or error})"
+    say(stderr, f"port {port} of 127.0.0.1 {reason}")
+    print("hint: --port N, or `port` under [gateway] in config.toml (`openclaude config path`)", file=stderr)
+    return FAILED
+
+
+def _announce(ready: int | None, port: int, redirected: list[str], stderr: TextIO) -> None:
+    if ready is not None:
+        os.write(ready, b"ready\n")
+        os.close(ready)
+        return
+    say(stderr, f"the gateway listens on 127.0.0.1:{port} (this machine only); ctrl-c stops it")
+    for entry in redirected:
+        say(stderr, f"--connect-to {entry}")

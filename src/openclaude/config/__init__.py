@@ -1,0 +1,29 @@
+"""The configuration file: TOML in, one frozen value or every problem at once out.
+
+Config: what the file says, checked, with model names normalised.
+RouteConfig: one `[[routes]]` entry: a pattern for model names and where they go.
+Preset: the commented text a new configuration file starts as.
+Problem: one thing wrong, with its file, line and key, what is wrong and what to do.
+"""
+
+from openclaude.config.files import config_path, ensure_written, home, load, load_existing, write_preset
+from openclaude.config.presets import PRESETS
+from openclaude.config.reading import parse, parse_bytes
+from openclaude.config.values import DEFAULT_PORT, Config, ConfigError, Problem, RouteConfig
+
+__all__ = [
+    "DEFAULT_PORT",
+    "PRESETS",
+    "Config",
+    "ConfigError",
+    "Problem",
+    "RouteConfig",
+    "config_path",
+    "ensure_written",
+    "home",
+    "load",
+    "load_existing",
+    "parse",
+    "parse_bytes",
+    "write_preset",
+]

@@ -1,0 +1,46 @@
+"""The texts a configuration file starts as. They are parsed like any file; the mixed one is also the default."""
+
+from types import MappingProxyType
+from typing import Final
+
+_HEAD: Final = """\
+# openClaude: who answers which of Claude Code's tiers, and with which credential.
+# After a change: openclaude config check
+
+[gateway]
+port = 4000                     # on 127.0.0.1, and nowhere else
+
+# [client]
+# config = "isolated"           # give Claude Code a folder of its own; "shared" (default): it keeps the one it has
+
+"""
+
+_CLAUDE_ROUTE: Final = """\
+[[routes]]                      # first match wins; exact name, or glob with * and ?
+match = "claude-*"
+to    = "anthropic"             # the client's own login, byte for byte, to https://api.anthropic.com only
+"""
+
+_MIXED: Final = f"""\
+{_HEAD}[slots]                         # what Claude Code's tiers are called on the wire
+haiku = "qwen-3-coder"          # opus, sonnet, fable: unset = the client's own default
+
+{_CLAUDE_ROUTE}
+[[routes]]
+match  = "qwen-3-coder"
+to     = "bedrock"              # signed with AWS credentials; the client's login never goes there
+model  = "qwen.qwen3-coder-next"
+region = "us-west-2"            # a region in which your AWS account has access to the model
+# No profile: AWS's default chain finds the credentials (AWS_PROFILE, environment, [default], ...).
+# profile = "openclaude"        # optional: this profile of ~/.aws, and no other credentials
+# endpoint_url = "https://vpce-0123.bedrock-runtime.us-west-2.vpce.amazonaws.com"   # optional: a VPC endpoint
+"""
+
+_ALL_ANTHROPIC: Final = f"""\
+{_HEAD}[slots]                         # every tier keeps the client's own default model
+# haiku = "claude-haiku-5-5"    # or name one: opus, sonnet, haiku, fable
+
+{_CLAUDE_ROUTE}"""
+
+PRESETS: Final = MappingProxyType({"mixed": _MIXED, "all-anthropic": _ALL_ANTHROPIC})
+"""Preset name to file text."""

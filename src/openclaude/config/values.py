@@ -1,0 +1,86 @@
+"""The configuration as values, and what is said when there is none."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+DEFAULT_PORT: Final = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class RouteConfig:
+    """One `[[routes]]` entry.
+
+    Attributes:
+        match: a model name or glob, normalised; `domain.models.matches` reads it.
+        to: the provider.
+        model: the provider's model id; set exactly when `to` is "bedrock".
+        region: the AWS region; set exactly when `to` is "bedrock".
+        profile: the AWS profile, or None for AWS's default chain.
+        endpoint_url: `https://host[:port]` in lower case, or None for the region's public endpoint.
+        line: where the entry begins in its file; 0 for a built-in route.
+    """
+
+    match: str
+    to: Literal["anthropic", "bedrock"]
+    model: str | None
+    region: str | None
+    profile: str | None
+    endpoint_url: str | None
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A checked configuration.
+
+    Attributes:
+        port: TCP port on 127.0.0.1, 1 to 65535.
+        slots: the model name of each configured tier, normalised; a tier that is absent keeps the client's default.
+        routes: in the order of the file; the first that matches wins.
+        client_config: whether the client keeps its own folder ("shared") or gets one of ours ("isolated").
+        source: the file, or None when there is no file and the built-in default applies.
+        text_sha256: lower-case hex digest of the file's text, to notice a change.
+        normalised: (as written, as used) for every model name that is used in another form than it is written.
+    """
+
+    port: int
+    slots: Mapping[str, str]
+    routes: tuple[RouteConfig, ...]
+    client_config: Literal["shared", "isolated"]
+    source: Path | None
+    text_sha256: str
+    normalised: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with the configuration.
+
+    Attributes:
+        file: the file's name as it was given, or the name of what was read instead.
+        line: 1 for the first line; 0 when the whole file is meant.
+        key: dotted path as in `routes[0].region`; empty when no key is meant.
+        message: what is wrong; never holds a value that may be secret.
+        hint: what to do.
+    """
+
+    file: str
+    line: int
+    key: str
+    message: str
+    hint: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        key = f"{self.key}: " if self.key else ""
+        return f"{place}: {key}{self.message}\n  hint: {self.hint}"
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used. `problems` is never empty; its text shows all of them, in file order."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(sorted(problems, key=lambda problem: problem.line))
+        super().__init__("\n".join(str(problem) for problem in self.problems))

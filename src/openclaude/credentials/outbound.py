@@ -1,0 +1,9 @@
+"""The last step before the socket. Only the upstream transport imports this module (contract in pyproject.toml)."""
+
+from openclaude.credentials import _vault
+from openclaude.credentials.sealed import AuthorizedRequest
+
+
+def credential_lines(authorized: AuthorizedRequest) -> bytes:
+    """The header lines that carry the credential, each ended by CRLF, for `authorized.origin` alone."""
+    return _vault.get(authorized, bytes)

@@ -1,0 +1,90 @@
+"""Handles that stand for secrets, and the request that may be sent.
+
+A handle shows which kind of credential it is and nothing else: repr says sealed, copy and pickle raise.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from openclaude.credentials import _vault
+from openclaude.domain.http import LOGIN_HEADERS, Header, Origin, UpstreamRequest
+
+
+class SealedError(TypeError):
+    """Something tried to copy or serialise a handle."""
+
+
+class Sealed:
+    """Base of all handles. Identity is the only equality: two handles never compare as equal secrets."""
+
+    __slots__ = ("__weakref__",)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} sealed>"
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise SealedError(f"a {type(self).__name__} can be neither copied nor pickled")
+
+    def __copy__(self) -> NoReturn:
+        raise SealedError(f"a {type(self).__name__} can be neither copied nor pickled")
+
+    def __deepcopy__(self, memo: object) -> NoReturn:
+        raise SealedError(f"a {type(self).__name__} can be neither copied nor pickled")
+
+
+class ClientCredential(Sealed):
+    """The login a client sent with one request.
+
+    `header` names the header it came in (lower case; two names joined by ", " when a client sent both).
+    """
+
+    __slots__ = ("header",)
+
+    def __init__(self, pairs: Iterable[Header]) -> None:
+        kept = tuple(pairs)
+        if not kept or any(name.lower() not in LOGIN_HEADERS for name, _ in kept):
+            raise ValueError("a client credential is made of authorization and x-api-key headers only")
+        self.header = ", ".join(name.lower().decode() for name, _ in kept)
+        _vault.put(self, b"".join(b"%b: %b\r\n" % pair for pair in kept))
+
+
+class RouteKey(Sealed):
+    """A static bearer key, bound to its origin when it is read."""
+
+    __slots__ = ("origin",)
+
+    def __init__(self, origin: Origin, key: str) -> None:
+        self.origin = origin
+        _vault.put(self, b"Authorization: Bearer %b\r\n" % key.encode())
+
+
+@dataclass(frozen=True, slots=True)
+class _KeyMaterial:
+    """What signing needs; it exists only inside this package."""
+
+    access_key: str
+    secret_key: str = field(repr=False)
+    token: str | None = field(repr=False)
+
+
+class AwsKeys(Sealed):
+    """Keys that sign. `source` says where they were found (a botocore method name), never what they are."""
+
+    __slots__ = ("source",)
+
+    def __init__(self, *, access_key: str, secret_key: str, token: str | None, source: str) -> None:
+        self.source = source
+        _vault.put(self, _KeyMaterial(access_key, secret_key, token))
+
+
+class AuthorizedRequest(Sealed):
+    """A request that may be sent, and the only origin it may be sent to. Made by policies only."""
+
+    __slots__ = ("credential_kind", "origin", "request")
+
+    def __init__(self, origin: Origin, request: UpstreamRequest, kind: str, lines: bytes) -> None:
+        self.origin = origin
+        self.request = request
+        self.credential_kind = kind
+        _vault.put(self, lines)

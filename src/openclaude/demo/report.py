@@ -1,0 +1,89 @@
+"""What the demonstration saw, as tables that read without colour."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from openclaude.demo.conversation import Exchange
+from openclaude.demo.oracle import holds
+from openclaude.demo.scene import Scene
+from openclaude.simulator.recorded import Recorded
+
+DESTINATIONS = ("Anthropic", "Bedrock", "client", "files and logs")
+ALLOWED = {
+    ("plan login", "Anthropic"): "yes",
+    ("AWS access key id", "Bedrock"): "yes",
+    ("AWS session token", "Bedrock"): "yes",
+}
+"""Where a credential has to arrive. Everywhere else it must not be seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One credential at one destination."""
+
+    credential: str
+    destination: str
+    seen: bool
+
+    @property
+    def expected(self) -> bool:
+        return (self.credential, self.destination) in ALLOWED
+
+    @property
+    def text(self) -> str:
+        if self.seen:
+            return "arrived" if self.expected else "LEAKED"
+        return "MISSING" if self.expected else "-"
+
+
+def credential_cells(scene: Scene, exchanges: list[Exchange]) -> list[Cell]:
+    """Look for every credential in everything that arrived anywhere, and in every file the gateway wrote."""
+    log = scene.world.log
+    seen_by = {
+        "Anthropic": b"\0".join(log.wires(scene.world.anthropic.name)),
+        "Bedrock": b"\0".join(log.wires(scene.world.bedrock.name)),
+        "client": b"\0".join(exchange.raw for exchange in exchanges),
+        "files and logs": _files(scene.home),
+    }
+    return [
+        Cell(name, destination, holds(data, secret))
+        for name, secret in scene.secrets.items()
+        for destination, data in seen_by.items()
+    ]
+
+
+def _files(home: Path) -> bytes:
+    """Every file but the one that is there to hold the installation's secret."""
+    paths = [path for path in sorted(home.rglob("*")) if path.is_file() and path.name != "secret"]
+    return b"\0".join(path.read_bytes() for path in paths)
+
+
+def route_rows(scene: Scene, exchanges: list[Exchange]) -> list[tuple[str, ...]]:
+    """One row for each conversation."""
+    rows: list[tuple[str, ...]] = []
+    for exchange in exchanges:
+        arrived = [row for row in scene.world.requests() if _belongs(row, exchange)]
+        servers = ", ".join(sorted({row.server for row in arrived})) or "nobody"
+        kinds = ", ".join(sorted({credential_kind(row) for row in arrived})) or "-"
+        form = f"stream, {exchange.events} events" if exchange.stream else "one answer"
+        answer = exchange.error or exchange.text
+        rows.append((exchange.model, form, servers, kinds, str(exchange.tool_calls), answer))
+    return rows
+
+
+def _belongs(row: Recorded, exchange: Exchange) -> bool:
+    """The user's question names the model as the client called it, so it is found in the translated body too."""
+    if row.body is None or f"({exchange.model})".encode() not in row.body:
+        return False
+    streamed = b"converse-stream" in row.target or b'"stream": true' in row.body
+    return streamed == exchange.stream
+
+
+def credential_kind(row: Recorded) -> str:
+    """Which kind of credential a request carried."""
+    value = row.header("authorization") or b""
+    if value.startswith(b"AWS4-HMAC-SHA256 "):
+        return "AWS signature, verified"
+    if value.startswith(b"Bearer sk-ant-oat"):
+        return "plan login"
+    return "other" if value else "none"

@@ -1,0 +1,118 @@
+"""Requests and responses as values: what was asked, and what a provider is to be asked.
+
+Header names keep the bytes they arrived with; comparison is always on the lower-case form.
+"""
+
+import enum
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+Header = tuple[bytes, bytes]
+
+CREDENTIAL_HEADERS = frozenset(
+    {
+        b"authorization",
+        b"cookie",
+        b"proxy-authorization",
+        b"x-api-key",
+        b"x-amz-security-token",
+    },
+)
+"""Names that can carry a secret. A `SafeHeaders` never holds one of them."""
+
+LOGIN_HEADERS = frozenset({b"authorization", b"x-api-key"})
+"""The two headers in which a client of the Anthropic API sends its login (client sheet §2)."""
+
+
+class CredentialInHeadersError(ValueError):
+    """A header that can carry a secret was about to become an ordinary header.
+
+    The message names the header and never its value.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a provider lives. Two origins are the same only when scheme, host and port are equal."""
+
+    host: str
+    port: int = 443
+    scheme: str = "https"
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.authority}"
+
+    @property
+    def authority(self) -> str:
+        """The value of the Host header: the port appears only when it is not the scheme's own."""
+        default = 443 if self.scheme == "https" else 80
+        return self.host if self.port == default else f"{self.host}:{self.port}"
+
+
+class SafeHeaders:
+    """Headers that cannot carry a credential: the constructor refuses every name that could."""
+
+    __slots__ = ("_pairs",)
+
+    def __init__(self, pairs: Iterable[Header] = ()) -> None:
+        kept = tuple(pairs)
+        for name, _ in kept:
+            if name.lower() in CREDENTIAL_HEADERS:
+                raise CredentialInHeadersError(f"{name.decode('latin-1')} may not be an ordinary header")
+        self._pairs = kept
+
+    def __iter__(self) -> Iterator[Header]:
+        return iter(self._pairs)
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def __repr__(self) -> str:
+        return f"SafeHeaders({[name.decode('latin-1') for name, _ in self._pairs]})"
+
+    def get(self, name: bytes) -> bytes | None:
+        """The first value of `name` (given in lower case), or None."""
+        for key, value in self._pairs:
+            if key.lower() == name:
+                return value
+        return None
+
+
+class Endpoint(enum.Enum):
+    """The operations the gateway serves; the value is the method and the path behind the base URL."""
+
+    MESSAGES = (b"POST", b"/v1/messages")
+    COUNT_TOKENS = (b"POST", b"/v1/messages/count_tokens")
+    MODELS = (b"GET", b"/v1/models")
+    HELLO = (b"GET", b"/api/hello")
+
+    @property
+    def path(self) -> bytes:
+        return self.value[1]
+
+
+@dataclass(frozen=True, slots=True)
+class InboundRequest:
+    """A client's request without its credential and without its body."""
+
+    id: str
+    endpoint: Endpoint
+    query: bytes
+    headers: SafeHeaders
+    content_length: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamRequest:
+    """What an adapter wants sent. No transport accepts it: a policy has to authorise it first.
+
+    `target` is the raw request target, already percent-encoded: what is signed is what is sent.
+    `content_length` is the exact number of body bytes that will follow the head.
+    `body_sha256` is the lower-case hex digest of those bytes where the policy signs them.
+    """
+
+    method: bytes
+    target: bytes
+    headers: SafeHeaders
+    content_length: int
+    body_sha256: str = field(default="", repr=False)

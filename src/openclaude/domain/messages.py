@@ -1,0 +1,96 @@
+"""The little a router needs of a Messages request: which model it asks for.
+
+`model` is the first key in every request of the real client (client sheet §3), so the first bytes usually tell.
+Where they do not, the whole body is read by a real JSON parser.
+"""
+
+import re
+from dataclasses import dataclass
+
+import msgspec
+
+PREFIX_LIMIT = 64 * 1024
+"""How far the first bytes are searched. A name that has not ended by then is read from the whole body."""
+
+_LEADING = re.compile(rb'[ \t\r\n]*\{[ \t\r\n]*"model"[ \t\r\n]*:[ \t\r\n]*"([ -!#-\[\]-\x7e]*)"')
+_COULD_LEAD = re.compile(
+    rb'[ \t\r\n]*(\{[ \t\r\n]*("(m(o(d(e(l("[ \t\r\n]*(:[ \t\r\n]*("[ -!#-\[\]-\x7e]*)?)?)?)?)?)?)?)?)?)?'
+)
+_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s"{}\[\],:]+', re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelField:
+    """The model a body asks for, and where its JSON string stands: `body[start:end]`, quotes included."""
+
+    name: str
+    start: int
+    end: int
+
+
+class _Head(msgspec.Struct):
+    model: str
+
+
+_DECODER = msgspec.json.Decoder(_Head)
+
+
+class NoModelError(ValueError):
+    """A body that is not a JSON object with a string `model`; the message says which."""
+
+
+def leading_model(prefix: bytes) -> ModelField | None:
+    """The model if it is the first key and a plain ASCII string without escapes, else None."""
+    found = _LEADING.match(prefix)
+    if found is None:
+        return None
+    start, end = found.span(1)
+    return ModelField(found[1].decode("ascii"), start - 1, end + 1)
+
+
+def may_still_lead(prefix: bytes) -> bool:
+    """Whether more bytes could make `leading_model` succeed."""
+    return len(prefix) < PREFIX_LIMIT and _COULD_LEAD.fullmatch(prefix) is not None
+
+
+def find_model(body: bytes) -> ModelField:
+    """The model of a whole body. A second `model` key wins, as in every common JSON parser."""
+    try:
+        name = _DECODER.decode(body).model
+    except msgspec.ValidationError as error:
+        raise NoModelError(f"the body needs a string `model`: {error}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise NoModelError(f"the body is not valid JSON: {error}") from None
+    start, end = _value_span(body)
+    return ModelField(name, start, end)
+
+
+def _value_span(body: bytes) -> tuple[int, int]:
+    """Where the value of the last top-level `model` key stands, in a body that is known to be valid JSON."""
+    depth = 0
+    key: bytes | None = None
+    previous = b""
+    span = (0, 0)
+    for token in _TOKENS.finditer(body):
+        text = token[0]
+        if text in (b"{", b"["):
+            depth += 1
+        elif text in (b"}", b"]"):
+            depth -= 1
+        elif depth == 1 and text == b":":
+            key = previous
+        elif depth == 1 and text == b",":
+            key = None
+        elif depth == 1 and key is not None and text[:1] == b'"' and _is_model(key):
+            span = token.span()
+        previous = text
+    return span
+
+
+def _is_model(key: bytes) -> bool:
+    return key == b'"model"' or (b"\\" in key and msgspec.json.decode(key) == "model")
+
+
+def with_model(body: bytes, field: ModelField, name: str) -> bytes:
+    """The same body with another model name; every other byte stays as it is."""
+    return b"".join((body[: field.start], msgspec.json.encode(name), body[field.end :]))

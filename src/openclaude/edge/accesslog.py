@@ -1,0 +1,115 @@
+"""The gateway's log: one line for each request and for each event of its life, in `key=value` form.
+
+A line is built from typed fields; bodies and secrets have no field. Foreign text is escaped, so that a model name
+cannot forge a line or drive a terminal. A full disk loses lines, counts them, and stops no request.
+"""
+
+import os
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from openclaude.domain.access import AccessRecord
+
+MAX_BYTES: Final = 5 * 1024 * 1024
+KEPT: Final = 2
+_PLAIN: Final = re.compile(r"[!#-<>-\[\]-~]+")
+
+
+def shown(value: str) -> str:
+    """A value as it stands in a line: quoted where it is not plain, with everything unprintable escaped."""
+    if _PLAIN.fullmatch(value) is not None:
+        return value
+    escaped = "".join(_escaped(char) for char in value[:300])
+    return f'"{escaped}"'
+
+
+def _escaped(char: str) -> str:
+    if char in '"\\':
+        return f"\\{char}"
+    if char.isprintable() and (char == " " or not char.isspace()):
+        return char
+    return f"\\u{ord(char):04x}" if ord(char) < 0x10000 else f"\\U{ord(char):08x}"
+
+
+def request_line(record: AccessRecord) -> str:
+    """The line of one request; fields without a value are left out, but for the fixed ones at its start."""
+    seconds = "-" if record.first_byte is None else f"{record.first_byte:.3f}"
+    fields = [
+        ("request", record.request_id),
+        ("kind", record.endpoint),
+        ("slot", record.slot or "-"),
+        ("model", record.model or "-"),
+        ("route", record.route or "-"),
+        ("status", str(record.status or "-")),
+        ("outcome", record.outcome),
+        ("first", seconds),
+        ("total", f"{record.total:.3f}"),
+        ("in", str(record.bytes_in)),
+        ("out", str(record.bytes_out)),
+        ("tokens", f"{_count(record.input_tokens)}/{_count(record.output_tokens)}"),
+    ]
+    optional = [
+        ("upstream_model", "" if record.upstream_model == record.model else record.upstream_model),
+        ("credential", record.credential),
+        ("upstream_request", record.upstream_request_id),
+        ("notes", ",".join(record.notes)),
+    ]
+    fields += [(name, value) for name, value in optional if value]
+    return " ".join(f"{name}={shown(value)}" for name, value in fields)
+
+
+def _count(tokens: int | None) -> str:
+    return "-" if tokens is None else str(tokens)
+
+
+class RotatingLog:
+    """Appends lines to a file of mode 0600 and starts a new one at `MAX_BYTES`; `KEPT` older ones stay."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor: int | None = None
+        self._size = 0
+        self.lost = 0
+
+    def write(self, record: AccessRecord) -> None:
+        """Log a request."""
+        self.line(request_line(record))
+
+    def event(self, name: str, **fields: str) -> None:
+        """Log an event of the gateway's own life."""
+        self.line(" ".join([f"event={name}", *(f"{key}={shown(value)}" for key, value in fields.items())]))
+
+    def line(self, text: str) -> None:
+        stamp = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        data = f"{stamp} {text}\n".encode("utf-8", "replace")
+        try:
+            self._append(data)
+        except OSError:
+            self.lost += 1
+            self.close()
+
+    def close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
+
+    def _append(self, data: bytes) -> None:
+        if self._descriptor is None:
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+            self._descriptor = os.open(self._path, flags, 0o600)
+            self._size = os.fstat(self._descriptor).st_size
+        elif self._size + len(data) > MAX_BYTES:
+            self._rotate()
+            self._append(data)
+            return
+        self._size += os.write(self._descriptor, data)
+
+    def _rotate(self) -> None:
+        self.close()
+        for number in range(KEPT, 0, -1):
+            older = self._path.with_name(f"{self._path.name}.{number}")
+            newer = self._path if number == 1 else self._path.with_name(f"{self._path.name}.{number - 1}")
+            if newer.exists():
+                newer.replace(older)

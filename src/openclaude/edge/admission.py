@@ -1,0 +1,125 @@
+"""Who is let in: the rules a request's head must pass before any routing, and the one split of its credential.
+
+The order is: well-formed, secret, host, origin, path. Without the secret nothing else is answered.
+"""
+
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from openclaude.credentials.sealed import ClientCredential
+from openclaude.domain.errors import ApiError
+from openclaude.domain.http import CREDENTIAL_HEADERS, LOGIN_HEADERS, Endpoint, Header, SafeHeaders
+from openclaude.wire import http1, identity
+
+IDENTIFY_PATH: Final = b"/.openclaude/identify"
+_ENDPOINTS: Final = {
+    **{endpoint.value: endpoint for endpoint in Endpoint},
+    (b"HEAD", Endpoint.HELLO.path): Endpoint.HELLO,
+}
+_SAME_SITE: Final = frozenset({b"none", b"same-origin"})
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What every request is checked against.
+
+    Attributes:
+        port: the port the gateway listens on; part of the Host header and of the identity proof.
+        secret: the first path segment of the base URL.
+        identity_secret: the key of the identity proof.
+    """
+
+    port: int
+    secret: bytes = field(repr=False)
+    identity_secret: str = field(repr=False)
+
+    def hosts(self) -> tuple[bytes, bytes]:
+        return b"127.0.0.1:%d" % self.port, b"localhost:%d" % self.port
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A request that was let in, with its credential sealed and taken out of the headers."""
+
+    endpoint: Endpoint
+    query: bytes
+    headers: SafeHeaders
+    credential: ClientCredential | None
+    content_length: int | None
+    expects_continue: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """A launcher asks who is listening; `proof` is the answer."""
+
+    proof: str
+
+
+def admit(
+    door: Door,
+    method: bytes,
+    version: str,
+    target: bytes,
+    headers: Sequence[Header],
+) -> Admitted | Challenge:
+    """Check a head. Raises `http1.HeadError` for a malformed one and `ApiError` for one that may not come in."""
+    head = http1.check_request(method, version, target, headers)
+    path, mark, query = target.partition(b"?")
+    if path == IDENTIFY_PATH and method == b"GET":
+        return _challenge(door, query)
+    inner = _behind_secret(door, path)
+    if head.host not in door.hosts():
+        raise ApiError(421, "invalid_request_error", "openClaude: the Host header does not name this gateway")
+    if head.origin is not None or (head.fetch_site is not None and head.fetch_site not in _SAME_SITE):
+        raise ApiError(403, "permission_error", "openClaude: requests from web pages are not served")
+    endpoint = _ENDPOINTS.get((method, inner))
+    if endpoint is None:
+        raise ApiError(
+            404,
+            "not_found_error",
+            "openClaude: this gateway serves POST /v1/messages, POST /v1/messages/count_tokens, "
+            "GET /v1/models and GET /api/hello",
+        )
+    if head.content_length is not None and head.content_length > http1.MAX_BODY_BYTES:
+        raise too_large()
+    safe, credential = split_credential(headers)
+    return Admitted(endpoint, mark + query, safe, credential, head.content_length, head.expects_continue)
+
+
+def split_credential(headers: Sequence[Header]) -> tuple[SafeHeaders, ClientCredential | None]:
+    """Take the login out of the headers. From here on no other code holds its bytes."""
+    login = [pair for pair in headers if pair[0].lower() in LOGIN_HEADERS]
+    others = [pair for pair in headers if pair[0].lower() not in CREDENTIAL_HEADERS]
+    return SafeHeaders(others), ClientCredential(login) if login else None
+
+
+def too_large() -> ApiError:
+    megabytes = http1.MAX_BODY_BYTES // (1024 * 1024)
+    return ApiError(
+        413,
+        "request_too_large",
+        f"openClaude: the request is over this gateway's {megabytes} MB. hint: /compact, or start a new session",
+    )
+
+
+def _challenge(door: Door, query: bytes) -> Challenge:
+    nonce = query.removeprefix(b"nonce=").decode("ascii")
+    if identity.NONCE.fullmatch(nonce) is None:
+        raise ApiError(400, "invalid_request_error", "openClaude: a challenge is nonce= and 32 hex digits")
+    return Challenge(identity.proof(door.identity_secret, nonce, door.port))
+
+
+def _behind_secret(door: Door, path: bytes) -> bytes:
+    """The path behind the secret segment. Raises a 401 before anything else is looked at."""
+    segment, _, rest = path[1:].partition(b"/")
+    if not hmac.compare_digest(segment, door.secret):
+        raise ApiError(
+            401,
+            "authentication_error",
+            "openClaude: this base URL lacks the gateway's secret. hint: start the client with `openclaude`, "
+            "or take the base URL from `openclaude env`",
+        )
+    return b"/" + rest

@@ -1,0 +1,23 @@
+"""The event loop's time and the wall clock."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from openclaude.ports import Timer
+
+
+class LoopClock:
+    """Time as the running event loop sees it."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return self._loop.time()
+
+    def call_later(self, seconds: float, action: Callable[[], None]) -> Timer:
+        return self._loop.call_later(seconds, action)

@@ -1,0 +1,90 @@
+"""The listening socket and the connections it accepted."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import Final
+
+from openclaude.edge.admission import Door
+from openclaude.edge.server import ClientConnection
+from openclaude.ports import Handler
+
+MAX_CONNECTIONS: Final = 512
+SWEEP_SECONDS: Final = 5.0
+LOOPBACK: Final = "127.0.0.1"
+"""The only address the gateway ever listens on; no option and no setting changes it."""
+
+
+def bind(port: int) -> socket.socket:
+    """A listening socket on the loopback address; port 0 takes a free one. Raises OSError when it is taken.
+
+    SO_REUSEADDR lets a restart take a port whose old connections linger; SO_REUSEPORT, which would let a stranger
+    share the port, is never set.
+    """
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((LOOPBACK, port))
+        listener.listen(1024)
+    except OSError:
+        listener.close()
+        raise
+    listener.setblocking(False)
+    return listener
+
+
+class Listener:
+    """Serves a handler on a socket.
+
+    `report` is told of exceptions that no rule foresaw.
+    """
+
+    def __init__(self, door: Door, handler: Handler, *, report: Callable[[BaseException], None]) -> None:
+        self.door = door
+        self.handler = handler
+        self._report = report
+        self.loop = asyncio.get_running_loop()
+        self._connections: set[ClientConnection] = set()
+        self._server: asyncio.Server | None = None
+        self._sweeper: asyncio.TimerHandle | None = None
+
+    async def start(self, listening: socket.socket) -> None:
+        self._server = await self.loop.create_server(lambda: ClientConnection(self), sock=listening)
+        self._sweep()
+
+    async def stop(self, *, grace: float) -> None:
+        """Accept nothing more, give answers under way `grace` seconds to finish, then cut what is left."""
+        if self._server is not None:
+            self._server.close()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        for connection in tuple(self._connections):
+            connection.close_when_idle()
+        deadline = self.loop.time() + grace
+        while self._connections and self.loop.time() < deadline:  # noqa: ASYNC110  a deadline and a set, seldom
+            await asyncio.sleep(0.02)
+        for connection in tuple(self._connections):
+            connection.close()
+        await asyncio.sleep(0)
+
+    @property
+    def connections(self) -> int:
+        return len(self._connections)
+
+    def report(self, error: BaseException) -> None:
+        self._report(error)
+
+    def register(self, connection: ClientConnection) -> bool:
+        """Take note of a connection; False when there are too many."""
+        self._connections.add(connection)
+        return len(self._connections) <= MAX_CONNECTIONS
+
+    def forget(self, connection: ClientConnection) -> None:
+        self._connections.discard(connection)
+
+    def _sweep(self) -> None:
+        now = self.loop.time()
+        for connection in tuple(self._connections):
+            if connection.overdue(now):
+                connection.close()
+        self._sweeper = self.loop.call_later(SWEEP_SECONDS, self._sweep)

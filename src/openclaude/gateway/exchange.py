@@ -1,0 +1,126 @@
+"""What every exchange has in common: the client's end, the record of the request, and the answers made here."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from openclaude.domain.access import AccessRecord
+from openclaude.domain.errors import ApiError
+from openclaude.domain.http import Header, InboundRequest
+from openclaude.ports import AccessLog, ClientSide, Clock, Transport
+
+JSON_HEADERS: tuple[Header, ...] = ((b"content-type", b"application/json"),)
+SSE_HEADERS: tuple[Header, ...] = (
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+)
+
+
+@dataclass(slots=True)
+class Services:
+    """The world as the gateway sees it, and what it counts."""
+
+    transport: Transport
+    clock: Clock
+    log: AccessLog
+    in_flight: int = 0
+    served: int = 0
+    on_idle: Callable[[], None] | None = field(default=None, repr=False)
+
+
+class Answer:
+    """The client's end of one request: counts what is sent and writes the log line when it is over."""
+
+    __slots__ = ("_client", "_services", "_started_at", "over", "record", "request", "started")
+
+    def __init__(self, services: Services, request: InboundRequest, client: ClientSide) -> None:
+        self._services = services
+        self._client = client
+        self._started_at = services.clock.monotonic()
+        self.request = request
+        self.record = AccessRecord(request.id, request.endpoint.name.lower())
+        self.started = False
+        self.over = False
+        services.in_flight += 1
+
+    def start(self, status: int, headers: Sequence[Header], length: int | None) -> None:
+        self.started = True
+        self.record.status = status
+        self.record.first_byte = self._services.clock.monotonic() - self._started_at
+        self._client.start(status, headers, length)
+
+    def write(self, data: bytes) -> None:
+        self.record.bytes_out += len(data)
+        self._client.write(data)
+
+    def end(self, outcome: str = "complete") -> None:
+        self._client.end()
+        self.close(outcome)
+
+    def abort(self) -> None:
+        """Cut the connection: the provider's answer broke off, and the client must not take it for a whole one."""
+        self._client.abort()
+        self.close("upstream_failed")
+
+    def close(self, outcome: str) -> None:
+        """Write the log line, once."""
+        if self.over:
+            return
+        self.over = True
+        services = self._services
+        services.in_flight -= 1
+        services.served += 1
+        self.record.outcome = outcome
+        self.record.total = services.clock.monotonic() - self._started_at
+        services.log.write(self.record)
+        if services.in_flight == 0 and services.on_idle is not None:
+            services.on_idle()
+
+    def whole(self, status: int, body: bytes, headers: Sequence[Header] = ()) -> None:
+        """A complete JSON answer of our own or translated."""
+        self.start(status, [*JSON_HEADERS, *self._request_id(), *headers], len(body))
+        self.write(body)
+        self.end()
+
+    def refuse(self, error: ApiError) -> None:
+        """An error in the Anthropic form."""
+        if self.over:
+            return
+        self.record.notes += error.notes
+        self.whole(error.status, error.body(self.request.id), error.headers())
+
+    def stream(self, headers: Sequence[Header] = ()) -> None:
+        """The head of a server-sent event stream."""
+        self.start(200, [*SSE_HEADERS, *self._request_id(), *headers], None)
+
+    def pause_body(self) -> None:
+        if not self.over:
+            self._client.pause_body()
+
+    def resume_body(self) -> None:
+        if not self.over:
+            self._client.resume_body()
+
+    def _request_id(self) -> tuple[Header, ...]:
+        return ((b"request-id", self.request.id.encode()),)
+
+
+class Finished:
+    """The exchange of a request that is already answered: it ignores what still arrives."""
+
+    def body(self, data: bytes) -> None:
+        """Ignore."""
+
+    def body_complete(self) -> None:
+        """Ignore."""
+
+    def client_left(self) -> None:
+        """Ignore."""
+
+    def client_full(self) -> None:
+        """Ignore."""
+
+    def client_drained(self) -> None:
+        """Ignore."""
+
+
+FINISHED = Finished()

@@ -1,0 +1,134 @@
+"""The Anthropic route: the client's bytes go out as they arrive, the provider's bytes come back as they arrive.
+
+Nothing is retried here: the client has its own ladder of eleven attempts, and two ladders multiply.
+"""
+
+from collections.abc import Sequence
+
+from openclaude.credentials.sealed import ClientCredential
+from openclaude.domain.errors import ApiError
+from openclaude.domain.http import Header
+from openclaude.gateway.exchange import Answer
+from openclaude.gateway.observers import Observer, UsageMeter, watch, with_usage
+from openclaude.gateway.routes import PassthroughRoute
+from openclaude.ports import Transport, UpstreamCall
+
+NO_LOGIN = ApiError(
+    401,
+    "authentication_error",
+    "openClaude: no login came with this request, and openClaude has none of its own. "
+    "hint: run `claude`, then /login; other clients send their own x-api-key or Authorization header",
+)
+
+
+class PassthroughExchange:
+    """One request on its way to the Anthropic API and back."""
+
+    __slots__ = ("_answer", "_call", "_meter", "_observers", "_route")
+
+    def __init__(self, answer: Answer, route: PassthroughRoute) -> None:
+        self._answer = answer
+        self._route = route
+        self._call: UpstreamCall | None = None
+        self._meter: UsageMeter | None = None
+        self._observers: list[Observer] = []
+
+    def open(
+        self,
+        transport: Transport,
+        credential: ClientCredential | None,
+        pieces: Sequence[bytes],
+        length: int,
+    ) -> None:
+        """Send the head and the pieces at hand; `length` is that of the whole body."""
+        if credential is None:
+            self._answer.refuse(NO_LOGIN)
+            return
+        try:
+            request = self._route.adapter.request(self._answer.request, length)
+        except ApiError as error:
+            self._answer.refuse(error)
+            return
+        self._answer.record.credential = f"client login ({credential.header})"
+        self._call = transport.send(self._route.policy.authorize(request, credential), pieces, self)
+
+    # the client's end
+
+    def body(self, data: bytes) -> None:
+        if self._call is not None:
+            self._call.write(data)
+
+    def body_complete(self) -> None:
+        """Nothing to do: the provider counts the announced bytes."""
+
+    def client_left(self) -> None:
+        self._drop_upstream()
+        self._answer.close("client_left")
+
+    def client_full(self) -> None:
+        if self._call is not None:
+            self._call.pause()
+
+    def client_drained(self) -> None:
+        if self._call is not None:
+            self._call.resume()
+
+    # the provider's end
+
+    def head(self, status: int, headers: Sequence[Header], length: int | None) -> None:
+        if 300 <= status < 400 and status != 304:
+            self._drop_upstream()
+            self._answer.refuse(_redirected(status))
+            return
+        shown = self._route.adapter.response_headers(headers)
+        for name, value in shown:
+            key = name.lower()
+            if key == b"request-id":
+                self._answer.record.upstream_request_id = value.decode("latin-1")[:80]
+        if not any(name.lower() == b"content-encoding" for name, _ in shown):
+            self._meter = UsageMeter()
+            self._observers.append(self._meter)
+        self._answer.start(status, shown, length)
+
+    def data(self, data: bytes) -> None:
+        if self._observers:
+            watch(self._observers, data)
+        self._answer.write(data)
+
+    def complete(self) -> None:
+        self._call = None
+        self._count()
+        self._answer.end()
+
+    def failed(self, error: ApiError) -> None:
+        self._call = None
+        self._count()
+        if self._answer.started:
+            self._answer.abort()
+        else:
+            self._answer.refuse(error)
+
+    def upstream_full(self) -> None:
+        self._answer.pause_body()
+
+    def upstream_drained(self) -> None:
+        self._answer.resume_body()
+
+    def _count(self) -> None:
+        if self._meter is not None:
+            with_usage(self._answer.record, self._meter.usage())
+
+    def _drop_upstream(self) -> None:
+        call, self._call = self._call, None
+        if call is not None:
+            call.cancel()
+
+
+def _redirected(status: int) -> ApiError:
+    return ApiError(
+        502,
+        "api_error",
+        f"openClaude: api.anthropic.com answered with a redirect ({status}), and a login is never sent after one. "
+        "hint: something between this machine and Anthropic rewrites answers",
+        retry=False,
+    )

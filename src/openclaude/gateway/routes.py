@@ -1,0 +1,60 @@
+"""The closed union of routes. Each carries its policy and its adapter, so a wrong pair cannot be written down.
+
+There is no route that holds `Passthrough` and a Bedrock adapter, and no policy but `Passthrough` has a parameter
+for the client's login.
+"""
+
+from dataclasses import dataclass
+
+from openclaude.adapters.anthropic import AnthropicAdapter
+from openclaude.adapters.bedrock_converse import ConverseAdapter
+from openclaude.credentials.policies import KeyFor, Passthrough, SignFor
+from openclaude.domain.http import Origin
+from openclaude.domain.routes import RouteTable
+from openclaude.ports import SigningKeys
+
+
+@dataclass(frozen=True, slots=True)
+class PassthroughRoute:
+    """The client's own login, byte for byte, to the Anthropic API."""
+
+    name: str
+    policy: Passthrough
+    adapter: AnthropicAdapter
+
+    @property
+    def origin(self) -> Origin:
+        return self.policy.ORIGIN
+
+
+@dataclass(frozen=True, slots=True)
+class SignedRoute:
+    """AWS keys that sign, to one Bedrock runtime endpoint."""
+
+    name: str
+    policy: SignFor
+    adapter: ConverseAdapter
+    keys: SigningKeys
+    upstream_model: str
+
+    @property
+    def origin(self) -> Origin:
+        return self.policy.origin
+
+
+@dataclass(frozen=True, slots=True)
+class KeyedRoute:
+    """A Bedrock API key, to one Bedrock runtime endpoint."""
+
+    name: str
+    policy: KeyFor
+    adapter: ConverseAdapter
+    upstream_model: str
+
+    @property
+    def origin(self) -> Origin:
+        return self.policy.origin
+
+
+Route = PassthroughRoute | SignedRoute | KeyedRoute
+Routes = RouteTable[Route]

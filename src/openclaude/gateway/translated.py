@@ -1,0 +1,375 @@
+"""The Bedrock route: collect the body, translate, sign, send; translate the answer as it arrives.
+
+The client's response is held until the first frame, so that a refusal by Bedrock stays a real HTTP error; after
+`HOLD` seconds the stream starts anyway, with pings. A broken stream ends with an `error` event and never with a cut
+connection: the client answers the first with one more request and the second with up to ten (security sheet, E9).
+"""
+
+import hashlib
+from collections.abc import Sequence
+from functools import partial
+from typing import Final
+
+from openclaude.adapters.bedrock_converse import PING, ConverseCall, ConverseStreamDecoder
+from openclaude.credentials.sealed import AuthorizedRequest, AwsKeys
+from openclaude.domain.errors import ApiError
+from openclaude.domain.http import Endpoint, Header, SafeHeaders, UpstreamRequest
+from openclaude.domain.models import normalise
+from openclaude.domain.usage import Usage
+from openclaude.gateway.exchange import Answer, Services
+from openclaude.gateway.observers import with_usage
+from openclaude.gateway.routes import KeyedRoute, SignedRoute
+from openclaude.ports import Timer, UpstreamCall
+
+HOLD: Final = 60.0
+"""Seconds the client's response waits for the first frame."""
+PING_EVERY: Final = 15.0
+"""Seconds of silence after which the client gets a ping; its own watchdog ends a stream after 300."""
+FIRST_BYTE: Final = 120.0
+"""Seconds until the head of a stream, and between two frames (contract §F)."""
+WHOLE_ANSWER: Final = 600.0
+"""Seconds until the head of an answer that is not streamed: the client's own limit."""
+METADATA_GRACE: Final = 2.0
+"""Seconds that a finished stream waits for its token counts."""
+ERROR_BODY_LIMIT: Final = 256 * 1024
+WHOLE_BODY_LIMIT: Final = 64 * 1024 * 1024
+
+
+class TranslatedExchange:
+    """One request on its way to Bedrock and back."""
+
+    def __init__(
+        self,
+        services: Services,
+        answer: Answer,
+        route: SignedRoute | KeyedRoute,
+        model: str,
+    ) -> None:
+        self._services = services
+        self._answer = answer
+        self._route = route
+        self._model = model
+        self._pieces: list[bytes] = []
+        self._call: ConverseCall | None = None
+        self._upstream: UpstreamCall | None = None
+        self._decoder: ConverseStreamDecoder | None = None
+        self._failure_head: tuple[int, Sequence[Header]] | None = None
+        self._collected: list[bytes] = []
+        self._collected_size = 0
+        self._renewed = False
+        self._timer: Timer | None = None
+        self._sent_at = 0.0
+        self._heard_at = 0.0
+        self._shown_at = 0.0
+
+    # the client's end
+
+    def body(self, data: bytes) -> None:
+        self._pieces.append(data)
+
+    def body_complete(self) -> None:
+        raw, self._pieces = b"".join(self._pieces), []
+        self._answer.record.upstream_model = self._route.upstream_model
+        try:
+            if self._answer.request.endpoint is Endpoint.COUNT_TOKENS:
+                self._count(raw)
+            else:
+                self._prepare(raw)
+        except ApiError as error:
+            self._refuse(error)
+
+    def client_left(self) -> None:
+        self._drop_upstream()
+        self._disarm()
+        self._note_usage()
+        self._answer.close("client_left")
+
+    def client_full(self) -> None:
+        if self._upstream is not None:
+            self._upstream.pause()
+
+    def client_drained(self) -> None:
+        if self._upstream is not None:
+            self._upstream.resume()
+
+    # the way out
+
+    def _count(self, raw: bytes) -> None:
+        tokens = self._route.adapter.count_tokens(raw)
+        marker = ((b"x-openclaude-token-count", b"estimate"),)
+        self._answer.whole(200, b'{"input_tokens":%d}' % tokens, marker)
+
+    def _prepare(self, raw: bytes) -> None:
+        request = self._answer.request
+        betas = request.headers.get(b"anthropic-beta") or b""
+        call = self._route.adapter.prepare(raw, betas=betas, request_id=request.id)
+        if normalise(call.model) != self._model:
+            raise ApiError(400, "invalid_request_error", "openClaude: the body names two different models")
+        self._answer.record.notes += tuple(call.notes)
+        if call.local_answer is not None:
+            self._answer_whole(call, call.local_answer)
+            return
+        self._dispatch(call)
+
+    def _dispatch(self, call: ConverseCall) -> None:
+        """Authorise and send a translated request, for the first time or again."""
+        self._call = call
+        self._failure_head, self._collected, self._collected_size = None, [], 0
+        route = self._route
+        if isinstance(route, KeyedRoute):
+            self._answer.record.credential = "bedrock key"
+            self._send(route.policy.authorize(_upstream_request(call)))
+        else:
+            route.keys.fetch(partial(self._sign, route, call))
+
+    def _sign(self, route: SignedRoute, call: ConverseCall, keys: AwsKeys | ApiError) -> None:
+        if self._answer.over:
+            return
+        if isinstance(keys, ApiError):
+            self._refuse(keys)
+            return
+        self._answer.record.credential = f"aws signature ({keys.source})"
+        request = _upstream_request(call)
+        self._send(route.policy.authorize(request, keys, self._services.clock.now()))
+
+    def _send(self, authorized: AuthorizedRequest) -> None:
+        call = self._expect_call()
+        self._sent_at = self._heard_at = self._shown_at = self._services.clock.monotonic()
+        self._upstream = self._services.transport.send(authorized, (call.body,), self)
+        self._arm(PING_EVERY)
+
+    # the provider's end
+
+    def head(self, status: int, headers: Sequence[Header], length: int | None) -> None:
+        del length
+        self._heard_at = self._services.clock.monotonic()
+        for name, value in headers:
+            if name.lower() == b"x-amzn-requestid":
+                self._answer.record.upstream_request_id = value.decode("latin-1")[:80]
+        call = self._expect_call()
+        if status == 200 and call.operation == "ConverseStream":
+            self._decoder = call.stream()
+            if self._answer.started:
+                self._answer.write(self._decoder.start())
+        else:
+            self._failure_head = (status, headers)
+
+    def data(self, data: bytes) -> None:
+        self._heard_at = self._services.clock.monotonic()
+        if self._decoder is None:
+            self._collect(data)
+            return
+        if self._answer.over:
+            return
+        self._show(self._decoder.feed(data))
+        if self._decoder.failure is not None and not self._decoder.started:
+            self._drop_upstream()
+            self._refuse(self._decoder.failure)
+        elif self._decoder.finished:
+            self._finish_early()
+        elif self._decoder.awaiting_metadata:
+            self._arm(METADATA_GRACE)
+
+    def complete(self) -> None:
+        self._upstream = None
+        if self._answer.over:
+            self._disarm()
+            return
+        if self._decoder is not None:
+            self._show(self._decoder.end())
+            self._finish_stream()
+            return
+        status, headers = self._failure_head or (502, ())
+        body, self._collected = b"".join(self._collected), []
+        try:
+            if status == 200:
+                call = self._expect_call()
+                self._answer_whole(call, call.whole(status, headers, body))
+            else:
+                self._failed_answer(status, headers, body)
+        except ApiError as error:
+            self._refuse(error)
+
+    def failed(self, error: ApiError) -> None:
+        self._upstream = None
+        self._refuse(error)
+
+    def upstream_full(self) -> None:
+        """The whole body is at hand already: there is nothing to stop reading."""
+
+    def upstream_drained(self) -> None:
+        """See `upstream_full`."""
+
+    # answers
+
+    def _show(self, sse: bytes) -> None:
+        """Send translated events; the response's head goes out with the first of them."""
+        if not sse or self._answer.over:
+            return
+        if not self._answer.started:
+            self._answer.stream(self._marks())
+        self._shown_at = self._heard_at
+        self._answer.write(sse)
+
+    def _finish_early(self) -> None:
+        """The last event is out: the client need not wait for the end of the provider's message."""
+        self._finish_stream()
+        self._timer = self._services.clock.call_later(METADATA_GRACE, self._drop_upstream)
+
+    def _finish_stream(self) -> None:
+        self._disarm()
+        self._note_usage()
+        decoder = self._decoder
+        if self._answer.over:
+            return
+        if decoder is not None and decoder.failure is not None and not self._answer.started:
+            self._refuse(decoder.failure)
+            return
+        if not self._answer.started:
+            self._answer.stream(self._marks())
+        ended_well = decoder is not None and decoder.stop_reason is not None and decoder.failure is None
+        self._answer.end("complete" if ended_well else "upstream_failed")
+
+    def _answer_whole(self, call: ConverseCall, message: bytes) -> None:
+        self._disarm()
+        with_usage(self._answer.record, call.usage)
+        if not call.wants_stream:
+            self._answer.whole(200, message, self._marks())
+            return
+        if not self._answer.started:
+            self._answer.stream(self._marks())
+        self._answer.write(call.synthesize(message))
+        self._answer.end()
+
+    def _failed_answer(self, status: int, headers: Sequence[Header], body: bytes) -> None:
+        """Bedrock refused: learn from it, renew the keys once, or pass the reason on."""
+        call = self._expect_call()
+        amended = call.retry_without(status, headers, body)
+        if amended is not None:
+            self._answer.record.notes += tuple(note for note in amended.notes if note not in call.notes)
+            self._dispatch(amended)
+        elif not self._renewed and isinstance(self._route, SignedRoute) and _expired(headers, body):
+            self._renewed = True
+            self._route.keys.renew(partial(self._sign_again, self._route, call))
+        else:
+            self._refuse(call.failure(status, headers, body))
+
+    def _sign_again(self, route: SignedRoute, call: ConverseCall, keys: AwsKeys | ApiError) -> None:
+        self._failure_head, self._collected, self._collected_size = None, [], 0
+        self._sign(route, call, keys)
+
+    def _refuse(self, error: ApiError) -> None:
+        """An HTTP error while nothing was sent; otherwise an `error` event and the end of the stream."""
+        self._disarm()
+        if self._answer.over:
+            return
+        if not self._answer.started:
+            self._answer.refuse(error)
+            return
+        call = self._expect_call()
+        decoder = self._decoder or call.stream()
+        self._answer.write(decoder.fail(error))
+        self._note_usage()
+        self._answer.end("upstream_failed")
+
+    # time
+
+    def _arm(self, seconds: float) -> None:
+        self._disarm()
+        self._timer = self._services.clock.call_later(seconds, self._tick)
+
+    def _disarm(self) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
+
+    def _tick(self) -> None:
+        """Ping a silent stream, start a held one, end a dead one."""
+        self._timer = None
+        if self._answer.over:
+            return
+        now = self._services.clock.monotonic()
+        if self._decoder is not None and self._decoder.awaiting_metadata:
+            self._drop_upstream()
+            self._show(self._decoder.end())
+            self._finish_stream()
+            return
+        call = self._expect_call()
+        limit = FIRST_BYTE if call.operation == "ConverseStream" else WHOLE_ANSWER
+        if now - self._heard_at >= limit:
+            self._drop_upstream()
+            self._refuse(_silent(limit, str(self._route.origin)))
+            return
+        if call.wants_stream:
+            self._keep_alive(call, now)
+        self._arm(max(0.05, min(PING_EVERY - (now - self._shown_at), limit - (now - self._heard_at))))
+
+    def _keep_alive(self, call: ConverseCall, now: float) -> None:
+        if self._answer.started:
+            if now - self._shown_at >= PING_EVERY:
+                self._shown_at = now
+                self._answer.write(PING)
+        elif now - self._sent_at >= HOLD:
+            self._shown_at = now
+            self._answer.stream(self._marks())
+            if call.operation == "ConverseStream":
+                self._decoder = self._decoder or call.stream()
+                self._answer.write(self._decoder.start())
+            else:
+                self._answer.write(PING)
+        else:
+            self._shown_at = now
+
+    # small things
+
+    def _marks(self) -> tuple[Header, ...]:
+        return ((b"x-openclaude-upstream-model", self._route.upstream_model.encode()),)
+
+    def _collect(self, data: bytes) -> None:
+        status = self._failure_head[0] if self._failure_head is not None else 0
+        self._collected_size += len(data)
+        if self._collected_size <= (WHOLE_BODY_LIMIT if status == 200 else ERROR_BODY_LIMIT):
+            self._collected.append(data)
+
+    def _drop_upstream(self) -> None:
+        upstream, self._upstream = self._upstream, None
+        if upstream is not None:
+            upstream.cancel()
+
+    def _note_usage(self) -> None:
+        usage: Usage | None = None
+        if self._decoder is not None:
+            usage = self._decoder.usage
+            self._answer.record.notes += tuple(self._decoder.notes)
+            self._decoder.notes.clear()
+        with_usage(self._answer.record, usage)
+
+    def _expect_call(self) -> ConverseCall:
+        if self._call is None:
+            raise RuntimeError("a provider answered a request that was never translated")
+        return self._call
+
+
+def _upstream_request(call: ConverseCall) -> UpstreamRequest:
+    return UpstreamRequest(
+        method=b"POST",
+        target=call.target,
+        headers=SafeHeaders(call.headers),
+        content_length=len(call.body),
+        body_sha256=hashlib.sha256(call.body).hexdigest(),
+    )
+
+
+def _expired(headers: Sequence[Header], body: bytes) -> bool:
+    """Whether AWS says that the credentials, rather than the request, are out of date."""
+    named = next((value for name, value in headers if name.lower() == b"x-amzn-errortype"), b"") or body[:512]
+    return b"ExpiredToken" in named or b"RequestExpired" in named
+
+
+def _silent(limit: float, origin: str) -> ApiError:
+    return ApiError(
+        504,
+        "timeout_error",
+        f"openClaude: {origin} sent nothing for {limit:.0f} s. hint: try again; if it stays, look at the AWS Health page",
+        retry=True,
+    )

@@ -1,0 +1,108 @@
+"""The launcher's end of the gateway's control socket and of its identity challenge.
+
+Nothing is believed because something answered: the control socket is found in a folder only this user can open, and
+the port is asked for a proof over a fresh nonce before anything of the client's may go there.
+"""
+
+import json
+import os
+import secrets
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from openclaude.wire import identity
+
+SOCKET_NAME: Final = "control.sock"
+MAX_ANSWER: Final = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What a gateway says of itself. `config` is the digest of the configuration it runs with."""
+
+    pid: int
+    port: int
+    version: str
+    config: str
+    uptime: float
+    in_flight: int
+    served: int
+    connections: int
+
+
+def ask(run: Path, operation: str, *, timeout: float = 3.0) -> dict[str, Any] | None:
+    """Send one operation to the control socket; None when nobody answers.
+
+    The socket is reached by its relative name, since the full path may be too long for a socket address.
+    """
+    before = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection.settimeout(timeout)
+    try:
+        os.chdir(run)
+        connection.connect(SOCKET_NAME)
+        connection.sendall(json.dumps({"op": operation}).encode() + b"\n")
+        answer = json.loads(_read_line(connection))
+    except (OSError, ValueError):
+        return None
+    finally:
+        os.fchdir(before)
+        os.close(before)
+        connection.close()
+    return answer if isinstance(answer, dict) else None
+
+
+def _read_line(connection: socket.socket) -> bytes:
+    data = b""
+    while not data.endswith(b"\n"):
+        piece = connection.recv(4096)
+        if not piece or len(data) > MAX_ANSWER:
+            break
+        data += piece
+    return data
+
+
+def status(run: Path) -> Running | None:
+    """The running gateway's own word, or None."""
+    answer = ask(run, "status")
+    if answer is None:
+        return None
+    try:
+        return Running(**{name: answer[name] for name in Running.__slots__})
+    except KeyError:
+        return None
+
+
+def is_ours(identity_secret: str, port: int, *, timeout: float = 3.0) -> bool:
+    """Whether what listens on `port` can prove that it is this installation's gateway.
+
+    The challenge carries nothing but random digits; a stranger learns nothing from it.
+    """
+    nonce = secrets.token_hex(16)
+    request = f"GET /.openclaude/identify?nonce={nonce} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n"
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=timeout) as connection:
+            connection.sendall(request.encode())
+            answer = _read_all(connection)
+    except OSError:
+        return False
+    head, _, body = answer.partition(b"\r\n\r\n")
+    if not head.startswith(b"HTTP/1.1 200 "):
+        return False
+    try:
+        claimed = json.loads(body)["proof"]
+    except (ValueError, KeyError, TypeError):
+        return False
+    return isinstance(claimed, str) and identity.verify(identity_secret, nonce, port, claimed)
+
+
+def _read_all(connection: socket.socket) -> bytes:
+    data = b""
+    while len(data) <= MAX_ANSWER:
+        piece = connection.recv(4096)
+        if not piece:
+            break
+        data += piece
+    return data

@@ -1,0 +1,236 @@
+"""Finds the running gateway, starts one when there is none, and stops it.
+
+Alive means: the kernel says that the lock is held. Ours means: the control socket answers and the port proves itself.
+No PID file exists; a signal is never sent.
+"""
+
+import os
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from openclaude.launcher import control, ports
+from openclaude.launcher.control import Running
+from openclaude.launcher.state import Secrets, State
+
+START_SECONDS: Final = 15.0
+STOP_SECONDS: Final = 15.0
+_KEPT_ENVIRONMENT: Final = frozenset(
+    {
+        "HOME",
+        "LANG",
+        "LOGNAME",
+        "PATH",
+        "SSH_AUTH_SOCK",
+        "TMPDIR",
+        "TZ",
+        "USER",
+        "XDG_RUNTIME_DIR",
+        "OPENCLAUDE_HOME",
+    },
+)
+_KEPT_PREFIXES: Final = ("AWS_", "LC_")
+_SERVE: Final = ("-P", "-m", "openclaude", "serve")
+"""-P: the working directory may be a stranger's repository, and no module may be imported from it."""
+Say = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class GatewayError(Exception):
+    """The gateway could not be started, found or stopped.
+
+    Attributes:
+        what: what happened.
+        hint: what to do.
+    """
+
+    what: str
+    hint: str
+
+    def __str__(self) -> str:
+        return self.what
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """A gateway that has proved itself. `base_url` includes the secret."""
+
+    running: Running
+    started_now: bool
+    secrets: Secrets
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.running.port}/{self.secrets.base_path}"
+
+
+def find(state: State, secrets: Secrets) -> Gateway | None:
+    """The running gateway, or None. Raises `GatewayError` when its port does not prove itself."""
+    running = control.status(state.run)
+    if running is None:
+        return None
+    if not control.is_ours(secrets.identity, running.port):
+        raise GatewayError(
+            f"the gateway (pid {running.pid}) does not answer for port {running.port}: something else may sit there",
+            "openclaude restart",
+        )
+    return Gateway(running, started_now=False, secrets=secrets)
+
+
+def ensure(
+    state: State, secrets: Secrets, *, port: int, config: Path | None, env: Mapping[str, str], say: Say
+) -> Gateway:
+    """The running gateway, started if need be. Of many callers at once one starts it and the others wait.
+
+    Raises:
+        GatewayError: it does not start; the text has its own words.
+    """
+    found = find(state, secrets)
+    if found is not None:
+        return found
+    with state.lock("start.lock"):
+        found = find(state, secrets)
+        if found is not None:
+            return found
+        _wait_for_lock(state)
+        chosen = choose_port(state, port, say)
+        spawn(state, port=chosen, config=config, env=env)
+        found = find(state, secrets)
+    if found is None:
+        raise GatewayError("the gateway started and went away again", "openclaude logs")
+    return Gateway(found.running, started_now=True, secrets=secrets)
+
+
+def choose_port(state: State, wanted: int, say: Say) -> int:
+    """The configured port, else the one used last, else the next free one; says so when it is not the first."""
+    if ports.is_free(wanted):
+        return wanted
+    who = ports.holder(wanted) or "another program"
+    last = state.last_port()
+    chosen = last if last is not None and last != wanted and ports.is_free(last) else ports.next_free(wanted)
+    if chosen is None:
+        raise GatewayError(
+            f"port {wanted} is taken by {who}, and so are the {ports.TRIES} after it",
+            "set another `port` under [gateway] in config.toml (`openclaude config path`)",
+        )
+    say(
+        f"port {wanted} is taken by {who}, which is not openClaude; nothing was sent to it. "
+        f"Using port {chosen} for this gateway.\n"
+        f"hint: `[gateway] port = {chosen}` in config.toml makes that permanent",
+    )
+    return chosen
+
+
+def stop(state: State, *, seconds: float = STOP_SECONDS) -> Running | None:
+    """Ask the running gateway to stop and wait until its lock is free; None when none ran.
+
+    Raises:
+        GatewayError: it did not stop in time.
+    """
+    running = control.status(state.run)
+    if running is None:
+        if state.gateway_alive():
+            raise GatewayError(
+                "a gateway holds the lock but does not answer on its control socket",
+                f"look for `openclaude serve` among your processes; its log is {state.log_file}",
+            )
+        return None
+    control.ask(state.run, "stop")
+    deadline = time.monotonic() + seconds
+    while state.gateway_alive():
+        if time.monotonic() > deadline:
+            raise GatewayError(
+                f"the gateway (pid {running.pid}) has not stopped after {seconds:.0f} s",
+                "it waits for answers under way; try again in a moment",
+            )
+        time.sleep(0.02)
+    return running
+
+
+def gateway_environment(env: Mapping[str, str]) -> dict[str, str]:
+    """What the gateway inherits: what AWS's chain reads, and no credential, proxy or setting of the client."""
+    return {
+        name: value
+        for name, value in env.items()
+        if name in _KEPT_ENVIRONMENT or name.startswith(_KEPT_PREFIXES)
+    }
+
+
+def _wait_for_lock(state: State) -> None:
+    """A gateway that is just ending still holds its lock; give it a moment."""
+    deadline = time.monotonic() + STOP_SECONDS
+    while state.gateway_alive():
+        if time.monotonic() > deadline:
+            raise GatewayError(
+                "another gateway holds the lock and does not answer",
+                f"look for `openclaude serve` among your processes; its log is {state.log_file}",
+            )
+        time.sleep(0.02)
+
+
+def spawn(
+    state: State,
+    *,
+    port: int,
+    config: Path | None,
+    env: Mapping[str, str],
+    flags: Sequence[str] = (),
+) -> None:
+    """Start `openclaude serve` in a session of its own and wait for its word that it listens.
+
+    Args:
+        state: whose gateway it is.
+        port: where it listens; 0 for a free port.
+        config: its configuration file, or None for the built-in one.
+        env: the user's environment; `gateway_environment` says what of it is handed on.
+        flags: further flags of `openclaude serve`.
+
+    Raises:
+        GatewayError: it did not start; the text has its own words.
+    """
+    command = [sys.executable, *_SERVE, "--port", str(port), *flags]
+    if config is not None:
+        command += ["--config", str(config)]
+    word = _start(command, state, gateway_environment(env) | {"OPENCLAUDE_HOME": str(state.home)})
+    if word != b"ready\n":
+        said = state.stderr_file.read_text(errors="replace").strip() or "it said nothing"
+        raise GatewayError(
+            f"the gateway did not start: {said}", "`openclaude serve` shows it in the foreground"
+        )
+
+
+def _start(command: Sequence[str], state: State, env: Mapping[str, str]) -> bytes:
+    """Start a process that outlives this one; returns what it writes to its --ready-fd."""
+    reader, writer = os.pipe()
+    errors = os.open(state.stderr_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    try:
+        process = subprocess.Popen(  # noqa: S603  our own interpreter and module
+            [*command, "--ready-fd", str(writer)],
+            stdin=subprocess.DEVNULL,
+            stdout=errors,
+            stderr=errors,
+            cwd="/",
+            env=env,
+            start_new_session=True,
+            pass_fds=(writer,),
+        )
+    finally:
+        os.close(writer)
+        os.close(errors)
+    try:
+        return _ready_word(reader)
+    finally:
+        os.close(reader)
+        if process.poll() is None:
+            process.returncode = 0  # it goes on without us: Popen need not warn that nobody waits for it
+
+
+def _ready_word(reader: int) -> bytes:
+    """What the gateway writes once it listens; empty when it ended or took too long."""
+    readable, _, _ = select.select([reader], [], [], START_SECONDS)
+    return os.read(reader, 16) if readable else b""

@@ -1,0 +1,110 @@
+"""What openClaude keeps between two commands: the installation's secret, the locks, the last port.
+
+Everything lies under one folder of mode 0700. Nothing here is worth a backup: what is missing is made again.
+"""
+
+import fcntl
+import hmac
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from openclaude.launcher.files import StateError, private_dir, read_private, write_private
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """Two secrets made from the installation's one: neither tells the other.
+
+    Attributes:
+        base_path: the first path segment of the base URL; tools the model runs can read it.
+        identity: the key of the gateway's identity proof; it never leaves this user's processes.
+    """
+
+    base_path: str = field(repr=False)
+    identity: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The folders, made and checked."""
+
+    home: Path
+    run: Path
+    logs: Path
+
+    @property
+    def log_file(self) -> Path:
+        return self.logs / "gateway.log"
+
+    @property
+    def stderr_file(self) -> Path:
+        return self.logs / "gateway.err"
+
+    def secrets(self) -> Secrets:
+        """The installation's secrets; made at first use. Raises `StateError`."""
+        path = self.home / "secret"
+        with self.lock("secret.lock"):
+            data = read_private(path)
+            if data is None or len(data.strip()) != 64:
+                data = secrets.token_hex(32).encode()
+                write_private(path, data)
+        key = data.strip()
+        return Secrets(_derived(key, "base-path")[:40], _derived(key, "identity"))
+
+    def last_port(self) -> int | None:
+        """The port a gateway of this installation listened on last, so that running sessions find the next one."""
+        data = read_private(self.run / "port")
+        return int(data) if data is not None and data.strip().isdigit() else None
+
+    def remember_port(self, port: int) -> None:
+        write_private(self.run / "port", b"%d\n" % port)
+
+    @contextmanager
+    def lock(self, name: str) -> Iterator[None]:
+        """Hold an exclusive lock, waiting for it. The kernel lets go of it when the process ends, however it ends."""
+        handle = _open_lock(self.run / name)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+    def try_gateway_lock(self) -> int | None:
+        """The lock a gateway holds for life, as an open descriptor; None when another process has it."""
+        handle = _open_lock(self.run / "gateway.lock")
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            return None
+        return handle
+
+    def gateway_alive(self) -> bool:
+        """Whether some process holds the gateway's lock."""
+        handle = self.try_gateway_lock()
+        if handle is None:
+            return True
+        os.close(handle)
+        return False
+
+
+def open_state(home: Path) -> State:
+    """Make and check the folders. Raises `StateError`."""
+    return State(private_dir(home), private_dir(home / "run"), private_dir(home / "logs"))
+
+
+def _derived(key: bytes, purpose: str) -> str:
+    return hmac.digest(key, f"openclaude-{purpose}".encode(), "sha256").hex()
+
+
+def _open_lock(path: Path) -> int:
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+    try:
+        return os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise StateError(path, f"cannot be locked: {error.strerror}", "remove it and try again") from error

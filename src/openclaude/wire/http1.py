@@ -1,0 +1,151 @@
+"""Strict rules for HTTP/1.1 heads, over what llhttp has parsed.
+
+llhttp decides what a message is; these rules decide which messages a gateway that carries a login accepts.
+RFC 9112 allows more in several places (§3.2.2 absolute-form, §6.1 TE with CL); a gateway gains nothing from it.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from openclaude.domain.http import Header
+
+MAX_HEAD_BYTES = 64 * 1024
+"""nginx allows 32 KiB and node 16 KiB; Claude Code's heads stay under 4 KiB."""
+MAX_HEADERS = 100
+MAX_BODY_BYTES = 64 * 1024 * 1024
+"""The Anthropic API refuses bodies over 32 MB itself, with a text the client understands."""
+
+SINGLETONS = frozenset(
+    {
+        b"anthropic-version",
+        b"authorization",
+        b"content-length",
+        b"content-type",
+        b"expect",
+        b"host",
+        b"origin",
+        b"transfer-encoding",
+        b"x-api-key",
+    },
+)
+_TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_BAD_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_TARGET = re.compile(rb"/[!-~]*")
+_DIGITS = re.compile(rb"[0-9]{1,12}")
+
+
+class HeadError(Exception):
+    """A head that is refused. `status` and `message` are for the answer; the connection closes after it."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class RequestHead:
+    """What framing and policy need of a request's head.
+
+    `content_length` is None when the body is chunked; it is 0 when there is none.
+    """
+
+    host: bytes
+    content_length: int | None
+    chunked: bool
+    expects_continue: bool
+    origin: bytes | None
+    fetch_site: bytes | None
+
+
+def check_request(method: bytes, version: str, target: bytes, headers: Sequence[Header]) -> RequestHead:
+    """Check a request's head. Raises `HeadError`; every refusal names the rule, never a value."""
+    if version != "1.1":
+        raise HeadError(505, "only HTTP/1.1 is served here")
+    if _TARGET.fullmatch(target) is None or b"#" in target:
+        raise HeadError(400, "the request target must be a path in origin form")
+    if len(headers) > MAX_HEADERS:
+        raise HeadError(431, f"more than {MAX_HEADERS} headers")
+    singles = _singles(headers)
+    host = singles.get(b"host")
+    if host is None:
+        raise HeadError(400, "the Host header is missing")
+    if b"upgrade" in singles or method == b"CONNECT":
+        raise HeadError(400, "protocol upgrades are not served here")
+    length, chunked = _framing(singles)
+    expect = singles.get(b"expect")
+    if expect is not None and expect.lower() != b"100-continue":
+        raise HeadError(417, "the only expectation known here is 100-continue")
+    return RequestHead(
+        host,
+        length,
+        chunked,
+        expect is not None,
+        singles.get(b"origin"),
+        singles.get(b"sec-fetch-site"),
+    )
+
+
+def _singles(headers: Sequence[Header]) -> dict[bytes, bytes]:
+    """Lower-case name → value, after checking every name and value."""
+    found: dict[bytes, bytes] = {}
+    for name, value in headers:
+        key = name.lower()
+        if _TOKEN.fullmatch(name) is None or _BAD_VALUE.search(value) is not None:
+            raise HeadError(400, "a header name or value has characters that are not allowed")
+        if key in SINGLETONS and key in found:
+            raise HeadError(400, f"the {key.decode()} header appears more than once")
+        if b"_" in key and key.replace(b"_", b"-") in SINGLETONS:
+            raise HeadError(400, "a header name with an underscore imitates one that matters")
+        found[key] = value
+    return found
+
+
+def _framing(singles: dict[bytes, bytes]) -> tuple[int | None, bool]:
+    length = singles.get(b"content-length")
+    coding = singles.get(b"transfer-encoding")
+    if coding is not None:
+        if length is not None:
+            raise HeadError(400, "Transfer-Encoding and Content-Length may not come together")
+        if coding.lower() != b"chunked":
+            raise HeadError(400, "the only transfer coding known here is chunked")
+        return None, True
+    if length is None:
+        return 0, False
+    if _DIGITS.fullmatch(length) is None:
+        raise HeadError(400, "Content-Length is not a number")
+    return int(length), False
+
+
+def response_framing(status: int, headers: Sequence[Header]) -> int | None:
+    """The body length a response announces; None when it ends by chunks or by the end of the connection.
+
+    Raises `HeadError` for a response whose framing could be read in two ways.
+    """
+    if status in (204, 304):
+        return 0
+    length: bytes | None = None
+    chunked = False
+    for name, value in headers:
+        key = name.lower()
+        if key == b"content-length":
+            if length is not None and length != value:
+                raise HeadError(502, "two different Content-Length headers")
+            length = value
+        elif key == b"transfer-encoding":
+            chunked = True
+    if chunked and length is not None:
+        raise HeadError(502, "Transfer-Encoding and Content-Length together")
+    if length is None:
+        return None
+    if _DIGITS.fullmatch(length) is None:
+        raise HeadError(502, "Content-Length is not a number")
+    return int(length)
+
+
+def splits_a_response(headers: Sequence[Header]) -> bool:
+    """Whether a header's name or value could end a header line early when it is written out again."""
+    return any(
+        _TOKEN.fullmatch(name) is None or _BAD_VALUE.search(value) is not None for name, value in headers
+    )

@@ -1,0 +1,41 @@
+import pytest
+
+from openclaude.config import PRESETS, parse
+
+
+def test_there_are_two_presets_and_the_mixed_one_is_first() -> None:
+    assert list(PRESETS) == ["mixed", "all-anthropic"]
+
+
+def test_the_mixed_preset_sends_haiku_to_qwen_and_the_rest_to_anthropic() -> None:
+    config = parse(PRESETS["mixed"], "config.toml")
+    assert (config.port, dict(config.slots), config.client_config) == (
+        4000,
+        {"haiku": "qwen-3-coder"},
+        "shared",
+    )
+    assert [(route.match, route.to, route.model, route.region) for route in config.routes] == [
+        ("claude-*", "anthropic", None, None),
+        ("qwen-3-coder", "bedrock", "qwen.qwen3-coder-next", "us-west-2"),
+    ]
+    assert {(route.profile, route.endpoint_url) for route in config.routes} == {(None, None)}
+
+
+def test_the_all_anthropic_preset_has_no_other_route() -> None:
+    config = parse(PRESETS["all-anthropic"], "config.toml")
+    assert config.slots == {}
+    assert [(route.match, route.to) for route in config.routes] == [("claude-*", "anthropic")]
+
+
+@pytest.mark.parametrize("name", list(PRESETS))
+def test_a_preset_is_right_with_all_its_commented_settings_switched_on(name: str) -> None:
+    rows = PRESETS[name].splitlines()
+    switched = [row.removeprefix("# ") if " = " in row or row == "# [client]" else row for row in rows]
+    config = parse("\n".join(switched), "config.toml")
+    assert config.client_config == "isolated"
+    assert config.slots.keys() == {"haiku"}
+    if name == "mixed":
+        assert config.routes[1].profile == "openclaude"
+        assert (
+            config.routes[1].endpoint_url == "https://vpce-0123.bedrock-runtime.us-west-2.vpce.amazonaws.com"
+        )

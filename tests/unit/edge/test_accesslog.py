@@ -1,0 +1,98 @@
+import stat
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openclaude.domain.access import AccessRecord
+from openclaude.edge import accesslog
+from openclaude.edge.accesslog import RotatingLog, request_line, shown
+
+RECORD = AccessRecord(
+    request_id="req_oc_1",
+    endpoint="messages",
+    model="qwen-3-coder",
+    slot="haiku",
+    route="bedrock",
+    upstream_model="qwen.qwen3-coder-next",
+    upstream_request_id="abc",
+    credential="aws signature (env)",
+    status=200,
+    outcome="complete",
+    first_byte=0.1234,
+    total=1.5,
+    bytes_in=33000,
+    bytes_out=1200,
+    input_tokens=8000,
+    output_tokens=42,
+    notes=("max_tokens_clamped",),
+)
+
+
+def test_a_request_is_one_line_of_named_fields() -> None:
+    assert request_line(RECORD) == (
+        "request=req_oc_1 kind=messages slot=haiku model=qwen-3-coder route=bedrock status=200 outcome=complete "
+        "first=0.123 total=1.500 in=33000 out=1200 tokens=8000/42 upstream_model=qwen.qwen3-coder-next "
+        'credential="aws signature (env)" upstream_request=abc notes=max_tokens_clamped'
+    )
+
+
+def test_a_request_that_was_never_answered_has_dashes() -> None:
+    assert request_line(AccessRecord("req_oc_2", "messages", outcome="client_left")) == (
+        "request=req_oc_2 kind=messages slot=- model=- route=- status=- outcome=client_left first=- total=0.000 "
+        "in=0 out=0 tokens=-/-"
+    )
+
+
+@given(st.text(max_size=60))
+def test_foreign_text_can_neither_forge_a_line_nor_drive_a_terminal(text: str) -> None:
+    line = shown(text)
+    assert all(char.isprintable() for char in line)
+    assert " " not in line or line[0] == line[-1] == '"'
+
+
+def test_an_escape_sequence_in_a_model_name_is_shown_not_obeyed() -> None:
+    assert shown("a\x1b[31m\nb\u202e") == '"a\\u001b[31m\\u000ab\\u202e"'
+
+
+def test_lines_are_appended_to_a_private_file(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.log"
+    log = RotatingLog(path)
+    log.write(RECORD)
+    log.event("stopped", served="1")
+    log.close()
+    first, second = path.read_text().splitlines()
+    assert first.endswith(request_line(RECORD))
+    assert second.endswith(" event=stopped served=1")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_full_file_becomes_the_first_of_two_older_ones(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.log"
+    log = RotatingLog(path)
+    filler = "x" * (accesslog.MAX_BYTES // 2)
+    for number in range(8):
+        log.line(f"{number} {filler}")
+    log.close()
+    names = sorted(file.name for file in tmp_path.iterdir())
+    assert names == ["gateway.log", "gateway.log.1", "gateway.log.2"]
+    assert path.read_text()[25:26] == "7"
+    assert (tmp_path / "gateway.log.1").read_text()[25:26] == "6"
+    assert log.lost == 0
+
+
+@pytest.mark.parametrize("kind", ["folder", "link", "missing parent"])
+def test_a_log_that_cannot_be_written_loses_lines_and_raises_nothing(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "gateway.log"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "link":
+        path.symlink_to(tmp_path / "victim")
+    else:
+        path = tmp_path / "missing" / "gateway.log"
+    log = RotatingLog(path)
+    log.write(RECORD)
+    log.write(RECORD)
+    assert log.lost == 2
+    assert not (tmp_path / "victim").exists()

@@ -1,0 +1,136 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openclaude.domain.errors import ApiError
+from openclaude.domain.http import Endpoint
+from openclaude.edge.admission import Admitted, Challenge, Door, admit, split_credential
+from openclaude.wire.http1 import HeadError
+from openclaude.wire.identity import verify
+
+SECRET = b"s" * 40
+DOOR = Door(4000, SECRET, "identity")
+HOST = (b"Host", b"127.0.0.1:4000")
+BASE = b"/" + SECRET
+
+
+def outcome(method=b"POST", target=BASE + b"/v1/messages", headers=(HOST,)) -> int:
+    try:
+        admit(DOOR, method, "1.1", target, headers)
+    except (ApiError, HeadError) as error:
+        return error.status
+    return 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "endpoint"),
+    [
+        (b"POST", b"/v1/messages", Endpoint.MESSAGES),
+        (b"POST", b"/v1/messages/count_tokens", Endpoint.COUNT_TOKENS),
+        (b"GET", b"/v1/models", Endpoint.MODELS),
+        (b"GET", b"/api/hello", Endpoint.HELLO),
+        (b"HEAD", b"/api/hello", Endpoint.HELLO),
+    ],
+)
+def test_the_path_table_is_served(method: bytes, path: bytes, endpoint: Endpoint) -> None:
+    admitted = admit(DOOR, method, "1.1", BASE + path + b"?beta=true", [HOST])
+    assert isinstance(admitted, Admitted)
+    assert (admitted.endpoint, admitted.query) == (endpoint, b"?beta=true")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        b"/v1/messages/",
+        b"//v1/messages",
+        b"/v1//messages",
+        b"/v1/messages;x",
+        b"/v1/%6dessages",
+        b"/v1/messages%2fbatches",
+        b"/v1/../v1/messages",
+        b"/V1/messages",
+        b"/v1/messages/batches",
+        b"/v1/organizations",
+        b"/",
+        b"",
+    ],
+)
+def test_any_other_path_is_a_404(path: bytes) -> None:
+    assert outcome(target=BASE + path) == 404
+
+
+@given(st.binary(max_size=60))
+def test_without_the_secret_nothing_is_served(guess: bytes) -> None:
+    target = b"/" + guess + b"/v1/messages"
+    if not target.startswith(BASE + b"/"):
+        assert outcome(target=target) in {400, 401}
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        b"127.0.0.1",
+        b"127.0.0.1:4001",
+        b"localhost",
+        b"evil.example:4000",
+        b"127.0.0.1:4000.evil.example",
+        b"127.0.0.1:4000@evil",
+        b"0.0.0.0:4000",
+        b"[::1]:4000",
+        b"LOCALHOST:4000",
+        b"",
+    ],
+)
+def test_another_host_is_refused(host: bytes) -> None:
+    assert outcome(headers=[(b"Host", host)]) == 421
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        (b"Origin", b"https://evil.example"),
+        (b"Origin", b"null"),
+        (b"Sec-Fetch-Site", b"cross-site"),
+        (b"Sec-Fetch-Site", b"same-site"),
+    ],
+)
+def test_a_web_page_is_refused(header) -> None:
+    assert outcome(headers=[HOST, header]) == 403
+
+
+def test_a_body_over_the_limit_is_refused_before_it_arrives() -> None:
+    assert outcome(headers=[HOST, (b"Content-Length", b"67108864")]) == 200
+    assert outcome(headers=[HOST, (b"Content-Length", b"67108865")]) == 413
+
+
+def test_a_challenge_is_answered_without_the_secret_and_proves_the_port() -> None:
+    nonce = "0123456789abcdef" * 2
+    target = b"/.openclaude/identify?nonce=" + nonce.encode()
+    answer = admit(DOOR, b"GET", "1.1", target, [HOST])
+    assert isinstance(answer, Challenge)
+    assert verify("identity", nonce, 4000, answer.proof)
+
+
+@pytest.mark.parametrize("query", [b"", b"?nonce=", b"?nonce=xyz", b"?nonce=" + b"A" * 32])
+def test_a_challenge_without_a_nonce_is_a_400(query: bytes) -> None:
+    assert outcome(b"GET", b"/.openclaude/identify" + query) == 400
+
+
+def test_the_credential_is_taken_out_of_the_headers(canary) -> None:
+    secret = canary().encode()
+    pairs = [
+        (b"Authorization", b"Bearer " + secret),
+        (b"X-Api-Key", secret),
+        (b"Cookie", secret),
+        (b"Proxy-Authorization", secret),
+        (b"X-Amz-Security-Token", secret),
+        (b"Anthropic-Beta", b"b"),
+    ]
+    safe, credential = split_credential(pairs)
+    assert list(safe) == [(b"Anthropic-Beta", b"b")]
+    assert credential is not None
+    assert credential.header == "authorization, x-api-key"
+
+
+def test_a_request_without_a_login_has_no_credential() -> None:
+    assert split_credential([(b"Cookie", b"a")])[1] is None

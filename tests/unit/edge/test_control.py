@@ -1,0 +1,79 @@
+import asyncio
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from openclaude.edge import control as server
+from openclaude.launcher import control as client
+
+pytestmark = pytest.mark.anyio
+
+
+async def asked(folder: Path, operation: str):
+    return await asyncio.to_thread(client.ask, folder, operation)
+
+
+async def test_an_operation_is_answered_over_a_private_socket(tmp_path: Path) -> None:
+    control = server.ControlServer({"status": lambda: {"port": 7}})
+    await control.start(server.bind(tmp_path))
+    assert await asked(tmp_path, "status") == {"port": 7}
+    assert stat.S_IMODE((tmp_path / server.SOCKET_NAME).stat().st_mode) == 0o600
+    control.stop()
+
+
+async def test_an_unknown_operation_is_an_error_that_lists_the_known_ones(tmp_path: Path) -> None:
+    control = server.ControlServer({"status": dict, "stop": dict})
+    await control.start(server.bind(tmp_path))
+    assert await asked(tmp_path, "format-disk") == {"error": "unknown operation; known are status, stop"}
+    control.stop()
+
+
+async def test_a_folder_with_a_very_long_path_works(tmp_path: Path) -> None:
+    folder = tmp_path / ("d" * 100) / ("e" * 100)
+    folder.mkdir(parents=True)
+    here = Path.cwd()
+    control = server.ControlServer({"status": dict})
+    await control.start(server.bind(folder))
+    assert await asked(folder, "status") == {}
+    assert Path.cwd() == here
+    control.stop()
+
+
+async def test_the_socket_of_a_dead_gateway_is_replaced(tmp_path: Path) -> None:
+    server.bind(tmp_path).close()
+    control = server.ControlServer({"status": lambda: {"new": True}})
+    await control.start(server.bind(tmp_path))
+    assert await asked(tmp_path, "status") == {"new": True}
+    control.stop()
+
+
+async def test_nonsense_gets_no_answer_and_the_next_caller_does(tmp_path: Path) -> None:
+    control = server.ControlServer({"status": lambda: {"fine": True}})
+    await control.start(server.bind(tmp_path))
+    reader, writer = await open_control(tmp_path)
+    writer.write(b"not json\n")
+    assert await reader.read() == b""
+    writer.close()
+    reader, writer = await open_control(tmp_path)
+    writer.write(b"[1]\n")
+    assert b"unknown operation" in await reader.read()
+    writer.close()
+    assert await asked(tmp_path, "status") == {"fine": True}
+    control.stop()
+
+
+async def test_nobody_there_is_none(tmp_path: Path) -> None:
+    assert await asked(tmp_path, "status") is None
+    assert client.status(tmp_path) is None
+
+
+async def open_control(folder: Path):
+    before = os.open(".", os.O_RDONLY)
+    try:
+        os.chdir(folder)
+        return await asyncio.open_unix_connection(server.SOCKET_NAME)
+    finally:
+        os.fchdir(before)
+        os.close(before)

@@ -1,0 +1,277 @@
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+from fakes.handler import RecordedExchange, RecordingHandler, echo
+
+from openclaude.edge import listener
+from openclaude.edge.admission import Door
+from openclaude.edge.listener import Listener
+
+pytestmark = pytest.mark.anyio
+SECRET = b"s" * 40
+
+
+class Served:
+    """A listener on a free port, with a raw socket client."""
+
+    def __init__(self, handler: RecordingHandler) -> None:
+        self.handler = handler
+        self.reported: list[BaseException] = []
+        self.socket = listener.bind(0)
+        self.port = self.socket.getsockname()[1]
+        self.listener = Listener(Door(self.port, SECRET, "id"), handler, report=self.reported.append)
+
+    def head(self, path=b"/v1/messages", method=b"POST", **headers: bytes) -> bytes:
+        shown = {"Host": b"127.0.0.1:%d" % self.port} | headers
+        lines = b"".join(
+            name.replace("_", "-").encode() + b": " + value + b"\r\n" for name, value in shown.items()
+        )
+        return b"%b /%b%b HTTP/1.1\r\n%b\r\n" % (method, SECRET, path, lines)
+
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_connection("127.0.0.1", self.port)
+
+    async def talk(self, data: bytes, *, until_close: bool = True) -> bytes:
+        """Send bytes and read until the server closes (or one answer with a Content-Length is complete)."""
+        reader, writer = await self.connect()
+        writer.write(data)
+        try:
+            return await asyncio.wait_for(reader.read() if until_close else read_answer(reader), 5)
+        finally:
+            writer.close()
+
+
+async def read_answer(reader: asyncio.StreamReader) -> bytes:
+    head = await reader.readuntil(b"\r\n\r\n")
+    for line in head.lower().split(b"\r\n"):
+        if line.startswith(b"content-length:"):
+            return head + await reader.readexactly(int(line.split(b":")[1]))
+    return head + await reader.readuntil(b"0\r\n\r\n")
+
+
+@contextlib.asynccontextmanager
+async def serving(handler: RecordingHandler | None = None) -> AsyncIterator[Served]:
+    served = Served(handler or RecordingHandler())
+    await served.listener.start(served.socket)
+    try:
+        yield served
+    finally:
+        await served.listener.stop(grace=0)
+
+
+def status(answer: bytes) -> int:
+    return int(answer.split(b" ", 2)[1])
+
+
+async def test_a_body_arrives_as_it_was_sent_and_the_connection_is_kept() -> None:
+    async with serving() as served:
+        reader, writer = await served.connect()
+        for body in (b"one", b"two" * 100_000):
+            writer.write(served.head(Content_Length=b"%d" % len(body)) + body)
+            answer = await read_answer(reader)
+            assert answer.endswith(b"\r\n\r\n" + body)
+        writer.close()
+
+
+async def test_a_chunked_body_arrives_whole() -> None:
+    async with serving() as served:
+        raw = served.head(Transfer_Encoding=b"chunked") + b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
+        assert (await served.talk(raw, until_close=False)).endswith(b"abcde")
+        assert served.handler.exchanges[0].request.content_length is None
+
+
+async def test_a_request_cut_into_single_bytes_is_served() -> None:
+    async with serving() as served:
+        reader, writer = await served.connect()
+        for byte in served.head(Content_Length=b"2") + b"{}":
+            writer.write(bytes([byte]))
+            await writer.drain()
+            await asyncio.sleep(0)
+        assert (await read_answer(reader)).endswith(b"{}")
+        writer.close()
+
+
+async def test_an_answer_without_a_length_is_sent_in_chunks() -> None:
+    def stream(exchange: RecordedExchange) -> None:
+        exchange.client.start(200, [], None)
+        exchange.client.write(b"event: ping\n\n")
+        exchange.client.write(b"")
+        exchange.client.end()
+
+    async with serving(RecordingHandler(stream)) as served:
+        answer = await served.talk(served.head(Content_Length=b"0"), until_close=False)
+        assert b"transfer-encoding: chunked" in answer
+        assert answer.endswith(b"\r\n\r\nd\r\nevent: ping\n\n\r\n0\r\n\r\n")
+
+
+async def test_head_gets_the_head_of_an_answer_and_no_body() -> None:
+    async with serving() as served:
+        raw = served.head(b"/api/hello", b"HEAD", Connection=b"close")
+        answer = await served.talk(raw)
+        assert status(answer) == 200
+        assert answer.endswith(b"\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        pytest.param(b"POST /wrong/v1/messages HTTP/1.1\r\nHost: x\r\n\r\n", 401, id="no secret"),
+        pytest.param(b"GARBAGE\r\n\r\n", 400, id="not HTTP"),
+        pytest.param(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, id="the preface of HTTP/2"),
+        pytest.param(b"GET / HTTP/1.0\r\n\r\n", 505, id="HTTP/1.0"),
+        pytest.param(b"GET /\r\n\r\n", 505, id="HTTP/0.9"),
+        pytest.param(b"POST / HTTP/1.1\r\nHost: a\r\n folded\r\n\r\n", 400, id="a folded header"),
+        pytest.param(b"POST / HTTP/1.1\nHost: a\n\n", 400, id="bare line feeds"),
+        pytest.param(
+            b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            400,
+            id="two framings",
+        ),
+        pytest.param(b"CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n", 400, id="CONNECT"),
+        pytest.param(
+            b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\n", 400, id="upgrade"
+        ),
+        pytest.param(b"POST / HTTP/1.1\r\n" + b"X: " + b"a" * 70_000, 431, id="a head without end"),
+    ],
+)
+async def test_a_request_that_is_not_let_in_gets_an_anthropic_error_and_a_closed_connection(
+    raw, expected
+) -> None:
+    async with serving() as served:
+        answer = await served.talk(raw)
+        assert status(answer) == expected
+        assert b"connection: close" in answer
+        body = json.loads(answer.split(b"\r\n\r\n", 1)[1])
+        assert body["type"] == "error"
+        assert body["error"]["message"].startswith("openClaude: ")
+        assert served.handler.exchanges == []
+
+
+async def test_what_follows_a_refused_request_on_its_connection_is_never_served() -> None:
+    async with serving() as served:
+        bad = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello"
+        await served.talk(bad + served.head(Content_Length=b"0"))
+        assert served.handler.exchanges == []
+
+
+async def test_a_chunked_body_over_the_limit_ends_the_exchange() -> None:
+    async with serving() as served:
+        reader, writer = await served.connect()
+        writer.write(served.head(Transfer_Encoding=b"chunked"))
+        piece = b"%x\r\n%b\r\n" % (1 << 20, b"a" * (1 << 20))
+        with contextlib.suppress(ConnectionError):
+            for _ in range(66):
+                writer.write(piece)
+                await writer.drain()
+            await reader.read()
+        assert "left" in served.handler.exchanges[0].events
+        writer.close()
+
+
+async def test_a_client_that_leaves_is_reported_to_the_exchange() -> None:
+    async with serving(RecordingHandler(lambda exchange: None)) as served:
+        _, writer = await served.connect()
+        writer.write(served.head(Content_Length=b"5") + b"ab")
+        await until(lambda: served.handler.exchanges and served.handler.exchanges[0].pieces)
+        writer.transport.abort()
+        await until(lambda: "left" in served.handler.exchanges[0].events)
+
+
+async def test_a_client_that_reads_slowly_is_reported_until_it_caught_up() -> None:
+    def flood(exchange: RecordedExchange) -> None:
+        exchange.client.start(200, [], None)
+        for _ in range(200):
+            exchange.client.write(b"a" * 65536)
+
+    async with serving(RecordingHandler(flood)) as served:
+        reader, writer = await served.connect()
+        writer.write(served.head(Content_Length=b"0"))
+        await until(lambda: served.handler.exchanges and "full" in served.handler.exchanges[0].events)
+        await reader.readexactly(10_000_000)
+        await until(lambda: "drained" in served.handler.exchanges[0].events)
+        writer.close()
+
+
+async def test_an_early_answer_is_followed_by_the_next_request_on_the_same_connection() -> None:
+    handler = RecordingHandler()
+    async with serving(handler) as served:
+        reader, writer = await served.connect()
+        writer.write(served.head(Content_Length=b"4") + b"ab")
+        await until(lambda: handler.exchanges and handler.exchanges[0].pieces)
+        echo(handler.exchanges[0])
+        assert (await read_answer(reader)).endswith(b"\r\n\r\nab")
+        writer.write(b"cd" + served.head(Content_Length=b"1") + b"x")
+        assert (await read_answer(reader)).endswith(b"\r\n\r\nx")
+        writer.close()
+
+
+async def test_a_second_request_before_the_first_is_answered_cuts_the_connection() -> None:
+    async with serving(RecordingHandler(lambda exchange: None)) as served:
+        answer = await served.talk(served.head(Content_Length=b"0") + served.head(Content_Length=b"0"))
+        assert answer == b""
+        assert served.handler.exchanges[0].events == ["complete", "left"]
+
+
+async def test_an_aborted_answer_cannot_pass_for_a_whole_one() -> None:
+    def broken(exchange: RecordedExchange) -> None:
+        exchange.client.start(200, [], None)
+        exchange.client.write(b"half")
+        asyncio.get_running_loop().call_later(0.05, exchange.client.abort)
+
+    async with serving(RecordingHandler(broken)) as served:
+        reader, writer = await served.connect()
+        writer.write(served.head(Content_Length=b"0"))
+        with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
+            await read_answer(reader)
+        writer.close()
+
+
+async def test_a_bug_in_the_handler_is_an_anthropic_500_and_is_reported_without_its_text() -> None:
+    def bug(exchange: RecordedExchange) -> None:
+        raise RuntimeError("the body said: secret")
+
+    async with serving(RecordingHandler(bug)) as served:
+        answer = await served.talk(served.head(Content_Length=b"0"))
+        assert answer == b"" or status(answer) == 500
+        assert b"secret" not in answer
+        assert [type(error) for error in served.reported] == [RuntimeError]
+
+
+async def test_an_expectation_is_answered_before_the_body() -> None:
+    async with serving() as served:
+        reader, writer = await served.connect()
+        writer.write(served.head(Content_Length=b"2", Expect=b"100-continue"))
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        writer.write(b"{}")
+        assert (await read_answer(reader)).endswith(b"{}")
+        writer.close()
+
+
+async def test_stopping_lets_an_answer_finish_and_accepts_nothing_more() -> None:
+    handler = RecordingHandler(lambda exchange: None)
+    async with serving(handler) as served:
+        reader, writer = await served.connect()
+        writer.write(served.head(Content_Length=b"0"))
+        await until(lambda: handler.exchanges and handler.exchanges[0].events)
+        stopping = asyncio.create_task(served.listener.stop(grace=5))
+        await asyncio.sleep(0.05)
+        with pytest.raises(OSError, match="refused|Connect call failed"):
+            await served.connect()
+        echo(handler.exchanges[0])
+        assert status(await reader.read()) == 200
+        await stopping
+        writer.close()
+
+
+async def test_the_listener_is_bound_to_loopback_only() -> None:
+    async with serving() as served:
+        assert served.socket.getsockname()[0] == "127.0.0.1"
+
+
+async def until(condition, seconds: float = 5.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.005)

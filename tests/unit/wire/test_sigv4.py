@@ -1,0 +1,79 @@
+import hashlib
+from datetime import UTC, datetime
+from urllib.parse import quote
+
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openclaude.wire.sigv4 import Scope, Signable, sign
+
+NOW = datetime(2026, 11, 22, 5, 6, 7, tzinfo=UTC)
+KEYS = ("AKID" + "EXAMPLE", "a" + "/secret+" + "key")
+
+
+def botocore_lines(target: str, body: bytes, region: str, host: str, token: str | None) -> dict[str, str]:
+    """What botocore's own signer puts on the same request at the same time."""
+    request = AWSRequest(
+        "POST", f"https://{host}{target}", data=body, headers={"content-type": "application/json"}
+    )
+    signer = SigV4Auth(Credentials(*KEYS, token), "bedrock", region)
+    stamp = NOW.strftime("%Y%m%dT%H%M%SZ")
+    request.context["timestamp"] = stamp
+    request.headers["X-Amz-Date"] = stamp
+    if token:
+        request.headers["X-Amz-Security-Token"] = token
+    canonical = signer.canonical_request(request)
+    to_sign = signer.string_to_sign(request, canonical)
+    names = signer.signed_headers(signer.headers_to_sign(request))
+    signature = signer.signature(to_sign, request)
+    scope = f"{NOW:%Y%m%d}/{region}/bedrock/aws4_request"
+    expected = {
+        "x-amz-date": stamp,
+        "authorization": f"AWS4-HMAC-SHA256 Credential={KEYS[0]}/{scope}, SignedHeaders={names}, Signature={signature}",
+    }
+    return expected | ({"x-amz-security-token": token} if token else {})
+
+
+def our_lines(target: str, body: bytes, region: str, host: str, token: str | None) -> dict[str, str]:
+    signable = Signable(
+        method=b"POST",
+        host=host,
+        target=target.encode(),
+        headers=((b"Content-Type", b"application/json"), (b"Accept", b"application/json")),
+        body_sha256=hashlib.sha256(body).hexdigest(),
+    )
+    raw = sign(Scope(region, "bedrock", NOW), signable, access_key=KEYS[0], secret_key=KEYS[1], token=token)
+    assert raw.endswith(b"\r\n")
+    pairs = (line.split(": ", 1) for line in raw.decode().split("\r\n")[:-1])
+    return {name.lower(): value for name, value in pairs}
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        "qwen.qwen3-coder-next",
+        "qwen.qwen3-32b-v1:0",
+        "arn:aws:bedrock:us-west-2:123456789012:application-inference-profile/ab12",
+    ],
+    ids=["plain", "with a colon", "an ARN"],
+)
+@pytest.mark.parametrize("token", [None, "session-token/+="], ids=["long-term keys", "session token"])
+def test_signatures_equal_botocores(model: str, token: str | None) -> None:
+    target = f"/model/{quote(model, safe='-_.~')}/converse-stream"
+    arguments = (target, b'{"messages":[]}', "us-west-2", "bedrock-runtime.us-west-2.amazonaws.com", token)
+    assert our_lines(*arguments) == botocore_lines(*arguments)
+
+
+@given(
+    st.text(st.characters(codec="utf-8", exclude_characters="/"), min_size=1, max_size=30),
+    st.binary(max_size=200),
+    st.sampled_from(["us-west-2", "eu-central-1", "cn-north-1"]),
+)
+def test_signatures_equal_botocores_for_any_name_body_and_region(name: str, body: bytes, region: str) -> None:
+    target = f"/model/{quote(name, safe='-_.~')}/converse"
+    host = f"bedrock-runtime.{region}.amazonaws.com"
+    assert our_lines(target, body, region, host, None) == botocore_lines(target, body, region, host, None)
