@@ -2,8 +2,11 @@
 
 import secrets
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+
+from support.product import Home, make_home
 
 
 @pytest.fixture
@@ -20,3 +23,9 @@ def canary() -> Callable[[str], str]:
         return prefix + secrets.token_hex(24)
 
     return make
+
+
+@pytest.fixture
+def home(tmp_path: Path, canary: Callable[[str], str]) -> Home:
+    """A user's home folder with a stored login."""
+    return make_home(tmp_path / "home", canary("sk-ant-" + "oat01-"))

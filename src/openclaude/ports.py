@@ -9,10 +9,11 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from openclaude.credentials.sealed import AuthorizedRequest, AwsKeys, ClientCredential
+from openclaude.credentials.sealed import AuthorizedRequest, AwsKeys, ClientCredential, RouteKey
 from openclaude.domain.access import AccessRecord
 from openclaude.domain.errors import ApiError
 from openclaude.domain.http import Header, InboundRequest
+from openclaude.domain.usage import Usage
 
 
 class ClientSide(Protocol):
@@ -113,6 +114,98 @@ class Transport(Protocol):
         """Send the head and the given body bytes; the rest follows by `UpstreamCall.write`."""
 
 
+class StreamDecoder(Protocol):
+    """Turns a provider's stream into server-sent events; knows no socket and no clock.
+
+    Attributes:
+        failure: set when the stream failed before anything was emitted: the client can have a real HTTP error.
+        started: the first event was emitted.
+        finished: nothing will be emitted any more.
+        stop_reason: of a finished message; None while it runs and when it failed.
+        usage: the token counts so far.
+        notes: codes of what was degraded or repaired.
+    """
+
+    failure: ApiError | None
+    started: bool
+    finished: bool
+    stop_reason: str | None
+    usage: Usage
+    notes: list[str]
+
+    @property
+    def awaiting_metadata(self) -> bool:
+        """Whether the message has ended but for its token counts."""
+
+    def feed(self, data: bytes) -> bytes:
+        """Some bytes of the provider's stream, as server-sent events; cut anywhere, they give the same events."""
+
+    def start(self) -> bytes:
+        """Open the stream before the provider does."""
+
+    def end(self) -> bytes:
+        """The provider's stream has ended."""
+
+    def fail(self, error: ApiError) -> bytes:
+        """The provider is gone: close what is open and end with an `error` event."""
+
+
+class ProviderCall(Protocol):
+    """One request in a provider's dialect, and the reading of its answer.
+
+    Attributes:
+        target, headers, body: what is sent; the target is percent-encoded.
+        model: the string the client asked for.
+        notes: codes of what was degraded.
+        wants_stream: whether the client wants a stream.
+        local_answer: a whole Messages answer when nothing has to be asked.
+        usage: the token counts of a whole answer, once it was read.
+    """
+
+    target: bytes
+    headers: tuple[Header, ...]
+    body: bytes
+    model: str
+    notes: tuple[str, ...]
+    wants_stream: bool
+    local_answer: bytes | None
+    usage: Usage | None
+
+    @property
+    def streams(self) -> bool:
+        """Whether the provider answers with a stream; a stream the client wants is emulated otherwise."""
+
+    def whole(self, status: int, headers: Sequence[Header], body: bytes) -> bytes:
+        """The Messages answer for a whole answer. Raises `ApiError`."""
+
+    def failure(self, status: int, headers: Sequence[Header], body: bytes) -> ApiError:
+        """The Anthropic error for an answer that is not 200."""
+
+    def stream(self, headers: Sequence[Header] = ()) -> StreamDecoder:
+        """A decoder for the answer's stream."""
+
+    def synthesize(self, message: bytes) -> bytes:
+        """The server-sent events of a finished Messages answer."""
+
+    def retry_without(self, status: int, headers: Sequence[Header], body: bytes) -> "ProviderCall | None":
+        """The same call without what the refusal says the model does not take, or None."""
+
+
+class Dialect(Protocol):
+    """How one route speaks to its provider."""
+
+    def prepare(
+        self, raw: bytes, *, betas: bytes = b"", version: bytes = b"", request_id: str = ""
+    ) -> ProviderCall:
+        """The call for a client's whole request body. Raises `ApiError`.
+
+        `betas` and `version` are the values of its `anthropic-beta` and `anthropic-version` headers.
+        """
+
+    def count_tokens(self, raw: bytes) -> int:
+        """A local estimate of the prompt's tokens. Raises `ApiError` for a body that is not JSON."""
+
+
 class Timer(Protocol):
     """A call that is still to come."""
 
@@ -133,14 +226,17 @@ class Clock(Protocol):
         """Run `action` once, after `seconds`."""
 
 
+Credential = AwsKeys | RouteKey
+
+
 class SigningKeys(Protocol):
-    """Where a signed route's AWS keys come from."""
+    """Where a signed route's credential comes from: AWS keys, or a Bedrock API key bound to the route's origin."""
 
-    def fetch(self, then: Callable[[AwsKeys | ApiError], None]) -> None:
-        """Hand over keys that are valid now: at once when they are at hand, otherwise later on the same thread."""
+    def fetch(self, session: str, then: Callable[[Credential | ApiError], None]) -> None:
+        """Hand over what is valid now for a session: at once when it is at hand, else later on the same thread."""
 
-    def renew(self, then: Callable[[AwsKeys | ApiError], None]) -> None:
-        """Hand over keys read anew, after the provider called the last ones expired."""
+    def renew(self, session: str, stale: object, then: Callable[[Credential | ApiError], None]) -> None:
+        """Hand over something newer than `stale`, which the provider has called expired."""
 
 
 class AccessLog(Protocol):

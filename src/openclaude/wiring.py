@@ -4,8 +4,8 @@ import asyncio
 import os
 import signal
 import socket
+import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,26 +15,28 @@ from openclaude.adapters import profiles
 from openclaude.adapters.anthropic import AnthropicAdapter
 from openclaude.adapters.bedrock_converse import ConverseAdapter
 from openclaude.config import Config, RouteConfig
-from openclaude.credentials.policies import KeyFor, Passthrough, SignFor
-from openclaude.credentials.sealed import RouteKey
+from openclaude.credentials.policies import Passthrough, SignFor
 from openclaude.domain.http import Origin
 from openclaude.domain.routes import RouteTable
 from openclaude.edge.accesslog import RotatingLog
 from openclaude.edge.admission import Door
+from openclaude.edge.awskeys import KeyStore
 from openclaude.edge.clock import LoopClock
-from openclaude.edge.control import ControlServer
+from openclaude.edge.control import Answer, ControlServer, Operation
 from openclaude.edge.dial import DialMap
 from openclaude.edge.listener import Listener
-from openclaude.edge.secrets import BotocoreKeys
+from openclaude.edge.sessions import Sessions
 from openclaude.edge.tls import client_context
 from openclaude.edge.upstream import UpstreamTransport
 from openclaude.gateway.exchange import Services
 from openclaude.gateway.pipeline import Pipeline
-from openclaude.gateway.routes import KeyedRoute, PassthroughRoute, Route, SignedRoute
+from openclaude.gateway.routes import PassthroughRoute, Route, SignedRoute
+from openclaude.ports import Dialect
 
 GRACE = 10.0
 """Seconds that answers under way get to finish when the gateway stops."""
-BEARER_VARIABLE = "AWS_BEARER_TOKEN_BEDROCK"
+BEDROCK = "bedrock"
+"""What every Bedrock route is called in the log and in the signature of unsigned reasoning."""
 CLIENT_DEFAULTS = ("claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5", "claude-fable-5-2")
 """What Claude Code calls its tiers when nothing is configured (client sheet §4); shown by GET /v1/models."""
 
@@ -57,76 +59,109 @@ class Plan:
 
 async def serve(plan: Plan) -> None:
     """Run the gateway until it is told to stop."""
-    loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     log = RotatingLog(plan.log_file)
     clock = LoopClock()
-    started = clock.monotonic()
     port = plan.listening.getsockname()[1]
 
     def report(error: BaseException) -> None:
         log.event("internal-error", kind=type(error).__name__, where=_where(error))
 
     transport = UpstreamTransport(tls=client_context(plan.ca_file), dial=plan.dial, report=report)
+    sessions = Sessions(base=_without_aws(plan.env), own=plan.env)
     services = Services(transport, clock, log)
-    with ThreadPoolExecutor(max_workers=4, thread_name_prefix="aws") as executor:
-        pipeline = Pipeline(
-            build_routes(plan, executor), services, listed_models(plan.config), plan.config.slots
+    routes = build_routes(plan.config, KeyStore(sessions, wall=time.time))
+    pipeline = Pipeline(routes, services, listed_models(plan.config), plan.config.slots)
+    listener = Listener(Door(port, plan.base_path.encode(), plan.identity), pipeline, report=report)
+    facts = {"pid": os.getpid(), "port": port, "version": __version__, "config": plan.config.text_sha256}
+    control = ControlServer(_operations(facts, services, listener, sessions, stopping))
+    await listener.start(plan.listening)
+    await control.start(plan.control)
+    log.event("started", version=__version__, port=str(port), pid=str(os.getpid()))
+    if plan.ready is not None:
+        plan.ready()
+    await stopping.wait()
+    control.stop()  # first: a launcher that comes now waits for the end and starts the next gateway
+    await listener.stop(grace=GRACE)
+    transport.close()
+    log.event("stopped", served=str(services.served))
+    log.close()
+
+
+def _operations(
+    facts: Mapping[str, Any],
+    services: Services,
+    listener: Listener,
+    sessions: Sessions,
+    stopping: asyncio.Event,
+) -> dict[str, Operation]:
+    """What the control socket can be asked."""
+    started = services.clock.monotonic()
+
+    def status(_: Mapping[str, Any]) -> Answer:
+        counts = {
+            "uptime": services.clock.monotonic() - started,
+            "in_flight": services.in_flight,
+            "served": services.served,
+            "connections": listener.connections,
+            "sessions": len(sessions),
+        }
+        return Answer({**facts, **counts})
+
+    def stop(_: Mapping[str, Any]) -> Answer:
+        stopping.set()
+        return Answer({"stopping": True})
+
+    def session(request: Mapping[str, Any]) -> Answer:
+        variables = request.get("aws")
+        name = sessions.register(variables if isinstance(variables, dict) else {})
+        return Answer(
+            {"session": name}, on_close=None if request.get("keep") else lambda: sessions.forget(name)
         )
-        door = Door(port, plan.base_path.encode(), plan.identity)
-        listener = Listener(door, pipeline, report=report)
 
-        def status() -> dict[str, Any]:
-            return {
-                "pid": os.getpid(),
-                "port": port,
-                "version": __version__,
-                "config": plan.config.text_sha256,
-                "uptime": clock.monotonic() - started,
-                "in_flight": services.in_flight,
-                "served": services.served,
-                "connections": listener.connections,
-            }
-
-        def stop() -> dict[str, Any]:
-            stopping.set()
-            return {"stopping": True}
-
-        control = ControlServer({"status": status, "stop": stop})
-        await listener.start(plan.listening)
-        await control.start(plan.control)
-        log.event("started", version=__version__, port=str(port), pid=str(os.getpid()))
-        if plan.ready is not None:
-            plan.ready()
-        await stopping.wait()
-        await listener.stop(grace=GRACE)
-        control.stop()
-        transport.close()
-        log.event("stopped", served=str(services.served))
-        log.close()
+    return {"status": status, "stop": stop, "session": session}
 
 
-def build_routes(plan: Plan, executor: ThreadPoolExecutor) -> RouteTable[Route]:
+def _without_aws(env: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in env.items() if not name.startswith("AWS_")}
+
+
+def build_routes(config: Config, keys: KeyStore) -> RouteTable[Route]:
     """The route table of a configuration."""
-    return RouteTable([(route.match, _route(route, plan, executor)) for route in plan.config.routes])
+    return RouteTable([(route.match, _route(route, keys)) for route in config.routes])
 
 
-def _route(route: RouteConfig, plan: Plan, executor: ThreadPoolExecutor) -> Route:
+def _route(route: RouteConfig, keys: KeyStore) -> Route:
     if route.to == "anthropic":
         return PassthroughRoute("anthropic", Passthrough(), AnthropicAdapter())
     model, region = route.model or "", route.region or ""
-    endpoint = _origin(route.endpoint_url) if route.endpoint_url else None
-    adapter = ConverseAdapter(
-        route="bedrock", model_id=model, region=region, profile=profiles.profile_for(model)
+    adapter, signing = dialect(route), signature(route)
+    credentials = keys.for_route(profile=route.profile, region=region, origin=signing.origin)
+    return SignedRoute(BEDROCK, signing, adapter, credentials, model)
+
+
+def dialect(route: RouteConfig) -> Dialect:
+    """How a Bedrock route speaks to its model."""
+    return ConverseAdapter(
+        route=BEDROCK,
+        model_id=route.model or "",
+        region=route.region or "",
+        profile=capabilities(route),
     )
-    signing = SignFor(region=region, endpoint=endpoint)
-    bearer = plan.env.get(BEARER_VARIABLE)
-    if bearer and route.profile is None:
-        return KeyedRoute("bedrock", KeyFor(RouteKey(signing.origin, bearer)), adapter, model)
-    keys = BotocoreKeys(profile=route.profile, region=region, executor=executor)
-    return SignedRoute("bedrock", signing, adapter, keys, model)
+
+
+def capabilities(route: RouteConfig) -> profiles.Profile:
+    """What the model of a Bedrock route can do."""
+    return profiles.profile_for(route.model or "")
+
+
+def signature(route: RouteConfig) -> SignFor:
+    """How a Bedrock route signs, and the one origin its requests reach."""
+    endpoint = _origin(route.endpoint_url) if route.endpoint_url else None
+    return SignFor(region=route.region or "", endpoint=endpoint)
 
 
 def _origin(url: str) -> Origin:

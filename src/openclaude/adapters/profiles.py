@@ -6,14 +6,17 @@ most restrictive profile that still runs tools; what it refuses is learned from 
 
 import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from importlib.resources import files
+from types import MappingProxyType
 from typing import Any
 
 UNKNOWN = "unknown"
 """The profile of a model no prefix matches."""
 
+_INTERLEAVED = "interleaved-thinking-2025-05-14"
 _GEO = re.compile(r"(?:us-gov|us|eu|apac|jp|au|ca|in|global)\.(?=[a-z0-9-]+\.)")
 
 
@@ -48,6 +51,13 @@ class Profile:
         stop_sequences: whether the model takes stop sequences.
         max_output: the most tokens of one answer.
         context: the window, in tokens.
+        tool_search: whether it searches deferred tools by itself (Claude's own format only).
+        mid_conversation_system: whether it takes system messages in mid-conversation (Claude's own format only).
+        interleaved_thinking: whether the beta of that name may be sent to it (Claude's own format only).
+        betas: the `anthropic-beta` values that may be sent, in place of the dialect's own list; None keeps that one.
+        neutral_names: whether documents are sent under neutral names; a name is text the model reads.
+        service_tier: the tier a route asks for with every request; None leaves it to the client.
+        base_model: the id of the model, where the route's own id hides it.
     """
 
     name: str
@@ -75,6 +85,13 @@ class Profile:
     context: int
     cache_tools: bool = True
     reasoning_effort: str | None = None
+    tool_search: bool = False
+    mid_conversation_system: bool = False
+    interleaved_thinking: bool = False
+    betas: frozenset[str] | None = None
+    neutral_names: bool = False
+    service_tier: str | None = None
+    base_model: str | None = None
     prefixes: tuple[str, ...] = field(default=(), repr=False)
 
 
@@ -136,10 +153,56 @@ def profiles() -> dict[str, Profile]:
     return {name: _build(name, table) for name in table}
 
 
+def effective(
+    model_id: str,
+    *,
+    base_model: str | None = None,
+    via: str | None = None,
+    reasoning: str | None = None,
+    service_tier: str | None = None,
+    capabilities: Mapping[str, Any] = MappingProxyType({}),
+) -> Profile:
+    """The profile a route works with: the model's own, with everything the route says laid over it.
+
+    Args:
+        model_id: the route's model id or ARN.
+        base_model: the id of the model behind it, where the route names one.
+        via: the dialect the route chooses; None keeps the profile's.
+        reasoning: the effort the route asks of a model that is not Claude.
+        service_tier: the tier the route asks for.
+        capabilities: members of the profile, as the data file spells them.
+
+    Raises:
+        ProfileError: a capability no profile has.
+    """
+    chosen = {
+        "via": via,
+        "reasoning_effort": reasoning,
+        "service_tier": service_tier,
+        "base_model": base_model,
+    }
+    said = {name: value for name, value in chosen.items() if value is not None}
+    return overridden(profile_for(base_model or model_id), **capabilities, **said)
+
+
+def beta_name(name: str, dialect: str, profile: Profile) -> str | None:
+    """What an `anthropic-beta` value is called in a dialect ("converse", "invoke", "messages"); None: not sent.
+
+    A value Bedrock does not know answers `invalid beta flag`.
+    """
+    sent: str = _data()["renamed_betas"].get(name, name) if dialect != "converse" else name
+    if profile.betas is not None:
+        return sent if sent in profile.betas else None
+    if sent == _INTERLEAVED and profile.interleaved_thinking:
+        return sent
+    return sent if any(pattern.fullmatch(sent) for pattern in _betas(dialect)) else None
+
+
 @cache
-def converse_betas() -> tuple[re.Pattern[str], ...]:
-    """The `anthropic-beta` values Claude takes through Converse; any other answers `invalid beta flag`."""
-    return tuple(re.compile(pattern) for pattern in _data()["betas"]["converse"])
+def _betas(dialect: str) -> tuple[re.Pattern[str], ...]:
+    lists = _data()["betas"]
+    patterns = [*lists["invoke"], *lists["messages"]] if dialect == "messages" else lists[dialect]
+    return tuple(re.compile(pattern) for pattern in patterns)
 
 
 @cache

@@ -58,7 +58,7 @@ def _init(folder: Path, args: argparse.Namespace, stdout: TextIO, stderr: TextIO
     there = _text(path)
     if there == config.PRESETS[args.preset]:
         print(f"nothing to do: the configuration is the {args.preset} preset already", file=stderr)
-    elif there is not None and not args.force:
+    elif there is not None and there not in config.PRESETS.values() and not args.force:
         print(
             f"{path}: a configuration is there, and it is not the {args.preset} preset; nothing was changed\n"
             f"  hint: edit it, or replace it with: openclaude config init --preset {args.preset} --force",

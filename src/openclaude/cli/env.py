@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, TextIO
 
 from openclaude.cli.common import FAILED, PROBLEMS, explain, say, setup
-from openclaude.launcher import daemon
+from openclaude.launcher import control, daemon
 
 
 def add_parser(subparsers: Any) -> None:
@@ -27,7 +27,13 @@ def run(args: argparse.Namespace, *, env: Mapping[str, str], stdout: TextIO, std
     if gateway is None:
         say(stderr, "no gateway runs\nhint: `openclaude start`")
         return FAILED
-    values = {"ANTHROPIC_BASE_URL": gateway.base_url, "NO_PROXY": "127.0.0.1,localhost"}
+    base_url = gateway.base_url
+    if any(name.startswith("AWS_") for name in env):
+        opened = control.open_session(found.state.run, env, keep=True)
+        if opened is not None:
+            base_url = gateway.base_url_of(opened[0])
+            opened[1].close()
+    values = {"ANTHROPIC_BASE_URL": base_url, "NO_PROXY": "127.0.0.1,localhost"}
     if args.json:
         print(json.dumps(values), file=stdout)
     else:

@@ -12,7 +12,7 @@ from openclaude.adapters import profiles
 from openclaude.cli.common import PROBLEMS, Setup, explain, say, setup
 from openclaude.domain.models import is_claude
 from openclaude.domain.routes import RouteTable
-from openclaude.launcher import daemon, isolated, settings
+from openclaude.launcher import control, daemon, isolated, ports, settings
 from openclaude.launcher.awscheck import aws_problem
 from openclaude.launcher.client import Arguments, find_client, guarded, split_arguments
 from openclaude.launcher.client import run as become
@@ -32,10 +32,27 @@ def run(arguments: Sequence[str], *, env: Mapping[str, str], stderr: TextIO) -> 
         table = RouteTable([(route.match, route) for route in found.config.routes])
         _check_aws(found, table, env, stderr)
         gateway = _gateway(found, env, stderr)
-        variables, own = _prepare(found, split, gateway.base_url, _Routed(table), env, stderr)
+        session = _session(found, env)
+        base_url = gateway.base_url_of(session) if session else gateway.base_url
+        variables, own = _prepare(found, split, base_url, session, _Routed(table), env, stderr)
         become(client, ["--settings", str(own), *split.rest], guarded(variables))
     except PROBLEMS as error:
         return explain(stderr, error)
+
+
+def _session(found: Setup, env: Mapping[str, str]) -> str:
+    """Hand this shell's AWS variables to the gateway; empty when there are none to hand over.
+
+    The connection is left open on purpose: the client inherits it, and the session ends when the client does.
+    """
+    if not any(name.startswith("AWS_") for name in env):
+        return ""
+    opened = control.open_session(found.state.run, env)
+    if opened is None:
+        raise daemon.GatewayError("the gateway does not take this session in", "openclaude restart")
+    session, connection = opened
+    connection.detach()
+    return session
 
 
 class _Routed:
@@ -72,8 +89,19 @@ def _gateway(found: Setup, env: Mapping[str, str], stderr: TextIO) -> daemon.Gat
             "the gateway runs with an earlier configuration\nhint: `openclaude restart` takes the new one over",
         )
     elif not gateway.started_now and gateway.running.port != found.config.port:
-        say(stderr, f"the gateway is on port {gateway.running.port}: port {found.config.port} was taken")
+        say(stderr, _elsewhere(found.config.port, gateway.running.port))
     return gateway
+
+
+def _elsewhere(wanted: int, actual: int) -> str:
+    """Why the running gateway is not on the configured port: who is there now, or that it is free again."""
+    if ports.is_free(wanted):
+        return f"the gateway is on port {actual}, not on {wanted}\nhint: `openclaude restart` moves it to {wanted}"
+    who = ports.holder(wanted) or "another program"
+    return (
+        f"port {wanted} is taken by {who}, which is not openClaude; nothing was sent to it. "
+        f"The gateway is on port {actual}"
+    )
 
 
 def _check_aws(
@@ -94,11 +122,16 @@ def _prepare(
     found: Setup,
     split: Arguments,
     base_url: str,
+    session: str,
     routed: _Routed,
     env: Mapping[str, str],
     stderr: TextIO,
 ) -> tuple[dict[str, str], Path]:
-    """Derive the client's settings and environment; returns the environment and the settings file."""
+    """Derive the client's settings and environment; returns the environment and the settings file.
+
+    A session with an AWS environment of its own gets a settings file of its own: the client watches the file it was
+    given, and another shell's launch must not move it to that shell's session.
+    """
     source = isolated.originals(env, Path(env.get("HOME", "/")))
     user = settings.load_settings(source.settings)
     own = settings.load_overlay(split.settings, Path.cwd()) if split.settings is not None else {}
@@ -113,8 +146,12 @@ def _prepare(
     )
     folder = _own_folder(found, split, source, routed.routable)
     child = child_environment(env, overlay, config_dir=folder)
+    text = json.dumps(overlay, indent=2).encode() + b"\n"
     file = found.state.home / "settings.json"
-    write_private(file, json.dumps(overlay, indent=2).encode() + b"\n")
+    write_private(file, text)
+    if session:
+        file = found.state.run / f"settings-{session}.json"
+        write_private(file, text)
     aside = (*child.neutralised, *settings.set_aside(user, own))
     if aside:
         say(stderr, f"not used in this session: {', '.join(dict.fromkeys(aside))}")

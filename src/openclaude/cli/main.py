@@ -5,7 +5,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from openclaude import __version__
 
@@ -19,6 +19,8 @@ COMMANDS: Final = {
     "env": "print what another client of the Anthropic API needs to use the gateway",
     "routes": "show which model goes where, with which credential",
     "config": "write, check or locate the configuration",
+    "aws": "the IAM policy the Bedrock routes need, a check of them, the models of a region",
+    "explain": "show what becomes of a request, or of an answer, without sending anything",
     "demo": "run the whole job on embedded simulators: no accounts needed",
 }
 
@@ -41,6 +43,13 @@ options:
 
 `openclaude COMMAND --help` tells more. Configuration: `openclaude config path`.
 """
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that does not guess: `--connect` is not `--connect-to`."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{**kwargs, "allow_abbrev": False})
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -70,7 +79,7 @@ def _dispatch(arguments: list[str]) -> int:
         module = importlib.import_module("openclaude.cli.launch")
         return int(module.run(arguments, env=os.environ, stderr=sys.stderr))
     module = importlib.import_module(f"openclaude.cli.{first}")
-    parser = argparse.ArgumentParser(prog="openclaude", allow_abbrev=False)
+    parser = _Parser(prog="openclaude")
     module.add_parser(parser.add_subparsers(dest="command", metavar="COMMAND"))
     options = parser.parse_args(arguments)
     return int(module.run(options, env=os.environ, stdout=sys.stdout, stderr=sys.stderr))

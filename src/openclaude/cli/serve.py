@@ -2,12 +2,15 @@
 
 import argparse
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Final, TextIO
 
 from openclaude.cli.common import FAILED, PROBLEMS, WRONG, Setup, explain, say, setup
 from openclaude.launcher import control, ports
+
+LOCK_SECONDS: Final = 1.0
 
 
 def add_parser(subparsers: Any) -> None:
@@ -35,12 +38,24 @@ def run(args: argparse.Namespace, *, env: Mapping[str, str], stdout: TextIO, std
     del stdout
     try:
         found = setup(env, args.config)
-        lock = found.state.try_gateway_lock()
-        if lock is None:
+        if _gateway_lock(found) is None:
             return _already_running(found, stderr)
         return _serve(args, found, env, stderr)
     except PROBLEMS as error:
         return explain(stderr, error)
+
+
+def _gateway_lock(found: Setup) -> int | None:
+    """The gateway's lock as an open descriptor, held until this process ends; None when a gateway has it.
+
+    Commands that look whether a gateway is alive hold the lock for an instant themselves.
+    """
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
+        lock = found.state.try_gateway_lock()
+        if lock is not None or control.status(found.state.run) is not None or time.monotonic() > deadline:
+            return lock
+        time.sleep(0.01)
 
 
 def _already_running(found: Setup, stderr: TextIO) -> int:

@@ -42,7 +42,8 @@ def load(path: Path) -> Config:
     try:
         data = _read(path)
     except FileNotFoundError:
-        return replace(parse("", str(path)), source=None)
+        # The text a first launch writes, so that a gateway started before runs with what the file then says.
+        return replace(parse(PRESETS["mixed"], str(path)), source=None)
     except OSError as error:
         raise _unusable(
             path, f"cannot be read: {error.strerror}", "make it a file that you can read"

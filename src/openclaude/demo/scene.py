@@ -51,13 +51,13 @@ def staged(world: World, env: Mapping[str, str], home: Path) -> Iterator[Scene]:
     """Start a gateway that finds both simulated providers at their real names."""
     state = open_state(home)
     aws = world.aws_env()
-    clean = {name: value for name, value in env.items() if not name.startswith("AWS_")}
     flags = [flag for entry in world.connect_to for flag in ("--connect-to", entry)]
     daemon.spawn(
         state,
         port=0,
         config=None,
-        env={**clean, **aws},
+        env=env,
+        aws=aws,
         flags=[*flags, "--ca-file", str(world.ca_file)],
     )
     try:

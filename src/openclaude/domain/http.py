@@ -93,13 +93,17 @@ class Endpoint(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class InboundRequest:
-    """A client's request without its credential and without its body."""
+    """A client's request without its credential and without its body.
+
+    `session` names the launcher's session it belongs to, empty for clients that have none.
+    """
 
     id: str
     endpoint: Endpoint
     query: bytes
     headers: SafeHeaders
     content_length: int | None = None
+    session: str = ""
 
 
 @dataclass(frozen=True, slots=True)

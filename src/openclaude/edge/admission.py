@@ -4,6 +4,7 @@ The order is: well-formed, secret, host, origin, path. Without the secret nothin
 """
 
 import hmac
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -18,6 +19,7 @@ _ENDPOINTS: Final = {
     **{endpoint.value: endpoint for endpoint in Endpoint},
     (b"HEAD", Endpoint.HELLO.path): Endpoint.HELLO,
 }
+_SESSION: Final = re.compile(rb"/s-([0-9a-f]{12})(/.*)")
 _SAME_SITE: Final = frozenset({b"none", b"same-origin"})
 
 
@@ -41,7 +43,10 @@ class Door:
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A request that was let in, with its credential sealed and taken out of the headers."""
+    """A request that was let in, with its credential sealed and taken out of the headers.
+
+    `session` is the launcher's session in its path, empty without one.
+    """
 
     endpoint: Endpoint
     query: bytes
@@ -49,6 +54,7 @@ class Admitted:
     credential: ClientCredential | None
     content_length: int | None
     expects_continue: bool
+    session: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +76,7 @@ def admit(
     path, mark, query = target.partition(b"?")
     if path == IDENTIFY_PATH and method == b"GET":
         return _challenge(door, query)
-    inner = _behind_secret(door, path)
+    session, inner = _split_session(_behind_secret(door, path))
     if head.host not in door.hosts():
         raise ApiError(421, "invalid_request_error", "openClaude: the Host header does not name this gateway")
     if head.origin is not None or (head.fetch_site is not None and head.fetch_site not in _SAME_SITE):
@@ -86,7 +92,9 @@ def admit(
     if head.content_length is not None and head.content_length > http1.MAX_BODY_BYTES:
         raise too_large()
     safe, credential = split_credential(headers)
-    return Admitted(endpoint, mark + query, safe, credential, head.content_length, head.expects_continue)
+    return Admitted(
+        endpoint, mark + query, safe, credential, head.content_length, head.expects_continue, session
+    )
 
 
 def split_credential(headers: Sequence[Header]) -> tuple[SafeHeaders, ClientCredential | None]:
@@ -110,6 +118,12 @@ def _challenge(door: Door, query: bytes) -> Challenge:
     if identity.NONCE.fullmatch(nonce) is None:
         raise ApiError(400, "invalid_request_error", "openClaude: a challenge is nonce= and 32 hex digits")
     return Challenge(identity.proof(door.identity_secret, nonce, door.port))
+
+
+def _split_session(path: bytes) -> tuple[str, bytes]:
+    """The session segment of a launcher's base URL, and what follows it. It is no secret: it only says who pays."""
+    found = _SESSION.fullmatch(path)
+    return (found[1].decode(), found[2]) if found is not None else ("", path)
 
 
 def _behind_secret(door: Door, path: bytes) -> bytes:

@@ -9,12 +9,24 @@ import os
 import socket
 import struct
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 SOCKET_NAME: Final = "control.sock"
-MAX_LINE: Final = 4096
-Operation = Callable[[], Mapping[str, Any]]
+MAX_LINE: Final = 256 * 1024
+"""A launcher hands over its AWS variables in one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an operation says. With `on_close` the connection stays open until the caller ends it, and then it is called."""
+
+    facts: Mapping[str, Any]
+    on_close: Callable[[], None] | None = None
+
+
+Operation = Callable[[Mapping[str, Any]], Answer]
 
 
 def bind(folder: Path) -> socket.socket:
@@ -45,7 +57,7 @@ def bind(folder: Path) -> socket.socket:
 
 
 class ControlServer:
-    """Answers `{"op": NAME}` with the result of the operation of that name."""
+    """Answers `{"op": NAME, ...}` with what the operation of that name says."""
 
     def __init__(self, operations: Mapping[str, Operation]) -> None:
         self._operations = operations
@@ -59,23 +71,29 @@ class ControlServer:
             self._server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answer: Answer | None = None
         try:
             if _same_user(writer.get_extra_info("socket")):
                 async with asyncio.timeout(5):
                     line = await reader.readline()
-                writer.write(json.dumps(self._answer(line)).encode() + b"\n")
+                answer = self._answer(line)
+                writer.write(json.dumps(answer.facts).encode() + b"\n")
                 await writer.drain()
+                if answer.on_close is not None:
+                    await reader.read()
         except (OSError, TimeoutError, ValueError):
             pass  # a caller that went away or talked nonsense gets nothing
         finally:
             writer.close()
+            if answer is not None and answer.on_close is not None:
+                answer.on_close()
 
-    def _answer(self, line: bytes) -> Mapping[str, Any]:
+    def _answer(self, line: bytes) -> Answer:
         request = json.loads(line)
         operation = self._operations.get(str(request.get("op"))) if isinstance(request, dict) else None
         if operation is None:
-            return {"error": f"unknown operation; known are {', '.join(self._operations)}"}
-        return operation()
+            return Answer({"error": f"unknown operation; known are {', '.join(self._operations)}"})
+        return operation(request)
 
 
 def _same_user(connection: socket.socket) -> bool:

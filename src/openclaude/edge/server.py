@@ -239,6 +239,7 @@ class ClientConnection(asyncio.Protocol):
             query=admitted.query,
             headers=admitted.headers,
             content_length=admitted.content_length,
+            session=admitted.session,
         )
         self.request_id = request.id
         if admitted.expects_continue:

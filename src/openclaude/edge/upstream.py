@@ -150,6 +150,8 @@ class UpstreamConnection(asyncio.Protocol):
                 raise http1.HeadError(502, "it switched protocols")
             self._headers = []
             return
+        if status > 599:
+            raise http1.HeadError(502, f"HTTP knows no status {status}")
         if http1.splits_a_response(self._headers):
             raise http1.HeadError(502, "a header has characters that are not allowed")
         length = http1.response_framing(status, self._headers)

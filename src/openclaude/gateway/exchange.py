@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from openclaude.domain.access import AccessRecord
 from openclaude.domain.errors import ApiError
-from openclaude.domain.http import Header, InboundRequest
+from openclaude.domain.http import Header, InboundRequest, Origin
 from openclaude.ports import AccessLog, ClientSide, Clock, Transport
 
 JSON_HEADERS: tuple[Header, ...] = ((b"content-type", b"application/json"),)
@@ -25,6 +26,11 @@ class Services:
     in_flight: int = 0
     served: int = 0
     on_idle: Callable[[], None] | None = field(default=None, repr=False)
+    skews: dict[Origin, timedelta] = field(default_factory=dict)
+
+    def skew_of(self, origin: Origin) -> timedelta:
+        """How far a provider's clock is ahead of ours, where a refusal has shown it."""
+        return self.skews.get(origin, timedelta())
 
 
 class Answer:

@@ -67,15 +67,16 @@ class Pipeline:
         tier = _TIER.match(model)
         return self._slots.get(model) or (tier[1] if tier is not None else "")
 
-    def unrouted(self, asked: str) -> ApiError:
-        """The 404 for a model that no route matches; it names the routes."""
-        shown = ", ".join(f"`{pattern}`" for pattern in self.routes.patterns) or "none"
-        return ApiError(
-            404,
-            "not_found_error",
-            f"openClaude: no route matches the model `{asked[:200]}`. Routes: {shown}. "
-            "hint: add a [[routes]] entry to config.toml (`openclaude config path`), then `openclaude restart`",
-        )
+
+def unrouted(asked: str, patterns: Sequence[str]) -> ApiError:
+    """The 404 for a model that no route matches; it names the routes."""
+    shown = ", ".join(f"`{pattern}`" for pattern in patterns) or "none"
+    return ApiError(
+        404,
+        "not_found_error",
+        f"openClaude: no route matches the model `{asked[:200]}`. Routes: {shown}. "
+        "hint: add a [[routes]] entry to config.toml (`openclaude config path`), then `openclaude restart`",
+    )
 
 
 def _models_body(listed: Sequence[tuple[str, str]], created: datetime) -> bytes:
@@ -177,7 +178,7 @@ class Intake:
         decision = self._pipeline.routes.decide(field.name)
         self._answer.record.model = field.name[:200]
         if decision is None:
-            self._refuse(self._pipeline.unrouted(field.name))
+            self._refuse(unrouted(field.name, self._pipeline.routes.patterns))
             return
         self._answer.record.route = decision.route.name
         self._answer.record.slot = self._pipeline.slot_of(decision.name)

@@ -7,11 +7,10 @@ for the client's login.
 from dataclasses import dataclass
 
 from openclaude.adapters.anthropic import AnthropicAdapter
-from openclaude.adapters.bedrock_converse import ConverseAdapter
-from openclaude.credentials.policies import KeyFor, Passthrough, SignFor
+from openclaude.credentials.policies import Passthrough, SignFor
 from openclaude.domain.http import Origin
 from openclaude.domain.routes import RouteTable
-from openclaude.ports import SigningKeys
+from openclaude.ports import Dialect, SigningKeys
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +28,11 @@ class PassthroughRoute:
 
 @dataclass(frozen=True, slots=True)
 class SignedRoute:
-    """AWS keys that sign, to one Bedrock runtime endpoint."""
+    """AWS credentials, to one regional endpoint: keys that sign, or an API key that is bound to that endpoint."""
 
     name: str
     policy: SignFor
-    adapter: ConverseAdapter
+    adapter: Dialect
     keys: SigningKeys
     upstream_model: str
 
@@ -42,19 +41,5 @@ class SignedRoute:
         return self.policy.origin
 
 
-@dataclass(frozen=True, slots=True)
-class KeyedRoute:
-    """A Bedrock API key, to one Bedrock runtime endpoint."""
-
-    name: str
-    policy: KeyFor
-    adapter: ConverseAdapter
-    upstream_model: str
-
-    @property
-    def origin(self) -> Origin:
-        return self.policy.origin
-
-
-Route = PassthroughRoute | SignedRoute | KeyedRoute
+Route = PassthroughRoute | SignedRoute
 Routes = RouteTable[Route]

@@ -6,20 +6,22 @@ connection: the client answers the first with one more request and the second wi
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Final
 
-from openclaude.adapters.bedrock_converse import PING, ConverseCall, ConverseStreamDecoder
-from openclaude.credentials.sealed import AuthorizedRequest, AwsKeys
+from openclaude.credentials.policies import KeyFor
+from openclaude.credentials.sealed import AuthorizedRequest, RouteKey
 from openclaude.domain.errors import ApiError
 from openclaude.domain.http import Endpoint, Header, SafeHeaders, UpstreamRequest
 from openclaude.domain.models import normalise
 from openclaude.domain.usage import Usage
 from openclaude.gateway.exchange import Answer, Services
 from openclaude.gateway.observers import with_usage
-from openclaude.gateway.routes import KeyedRoute, SignedRoute
-from openclaude.ports import Timer, UpstreamCall
+from openclaude.gateway.routes import SignedRoute
+from openclaude.ports import Credential, ProviderCall, StreamDecoder, Timer, UpstreamCall
+from openclaude.wire.sse import PING
 
 HOLD: Final = 60.0
 """Seconds the client's response waits for the first frame."""
@@ -42,7 +44,7 @@ class TranslatedExchange:
         self,
         services: Services,
         answer: Answer,
-        route: SignedRoute | KeyedRoute,
+        route: SignedRoute,
         model: str,
     ) -> None:
         self._services = services
@@ -50,13 +52,14 @@ class TranslatedExchange:
         self._route = route
         self._model = model
         self._pieces: list[bytes] = []
-        self._call: ConverseCall | None = None
+        self._call: ProviderCall | None = None
         self._upstream: UpstreamCall | None = None
-        self._decoder: ConverseStreamDecoder | None = None
-        self._failure_head: tuple[int, Sequence[Header]] | None = None
+        self._decoder: StreamDecoder | None = None
+        self._whole_head: tuple[int, Sequence[Header]] | None = None
         self._collected: list[bytes] = []
         self._collected_size = 0
-        self._renewed = False
+        self._credential: Credential | None = None
+        self._repeated: set[str] = set()
         self._timer: Timer | None = None
         self._sent_at = 0.0
         self._heard_at = 0.0
@@ -102,35 +105,37 @@ class TranslatedExchange:
     def _prepare(self, raw: bytes) -> None:
         request = self._answer.request
         betas = request.headers.get(b"anthropic-beta") or b""
-        call = self._route.adapter.prepare(raw, betas=betas, request_id=request.id)
+        version = request.headers.get(b"anthropic-version") or b""
+        call = self._route.adapter.prepare(raw, betas=betas, version=version, request_id=request.id)
         if normalise(call.model) != self._model:
             raise ApiError(400, "invalid_request_error", "openClaude: the body names two different models")
-        self._answer.record.notes += tuple(call.notes)
+        self._note(call.notes)
         if call.local_answer is not None:
             self._answer_whole(call, call.local_answer)
             return
         self._dispatch(call)
 
-    def _dispatch(self, call: ConverseCall) -> None:
+    def _dispatch(self, call: ProviderCall) -> None:
         """Authorise and send a translated request, for the first time or again."""
         self._call = call
-        self._failure_head, self._collected, self._collected_size = None, [], 0
-        route = self._route
-        if isinstance(route, KeyedRoute):
-            self._answer.record.credential = "bedrock key"
-            self._send(route.policy.authorize(_upstream_request(call)))
-        else:
-            route.keys.fetch(partial(self._sign, route, call))
+        self._whole_head, self._collected, self._collected_size = None, [], 0
+        self._route.keys.fetch(self._answer.request.session, partial(self._sign, call))
 
-    def _sign(self, route: SignedRoute, call: ConverseCall, keys: AwsKeys | ApiError) -> None:
+    def _sign(self, call: ProviderCall, credential: Credential | ApiError) -> None:
         if self._answer.over:
             return
-        if isinstance(keys, ApiError):
-            self._refuse(keys)
+        if isinstance(credential, ApiError):
+            self._refuse(credential)
             return
-        self._answer.record.credential = f"aws signature ({keys.source})"
+        self._credential = credential
         request = _upstream_request(call)
-        self._send(route.policy.authorize(request, keys, self._services.clock.now()))
+        if isinstance(credential, RouteKey):
+            self._answer.record.credential = "bedrock key"
+            self._send(KeyFor(credential).authorize(request))
+            return
+        self._answer.record.credential = f"aws signature ({credential.source})"
+        now = self._services.clock.now() + self._services.skew_of(self._route.origin)
+        self._send(self._route.policy.authorize(request, credential, now))
 
     def _send(self, authorized: AuthorizedRequest) -> None:
         call = self._expect_call()
@@ -147,19 +152,17 @@ class TranslatedExchange:
             if name.lower() == b"x-amzn-requestid":
                 self._answer.record.upstream_request_id = value.decode("latin-1")[:80]
         call = self._expect_call()
-        if status == 200 and call.operation == "ConverseStream":
-            self._decoder = call.stream()
-            if self._answer.started:
-                self._answer.write(self._decoder.start())
+        if status == 200 and call.streams:
+            self._decoder = self._decoder or call.stream(headers)
         else:
-            self._failure_head = (status, headers)
+            self._whole_head = (status, headers)
 
     def data(self, data: bytes) -> None:
         self._heard_at = self._services.clock.monotonic()
-        if self._decoder is None:
-            self._collect(data)
-            return
         if self._answer.over:
+            return
+        if self._decoder is None or self._whole_head is not None:
+            self._collect(data)
             return
         self._show(self._decoder.feed(data))
         if self._decoder.failure is not None and not self._decoder.started:
@@ -175,11 +178,11 @@ class TranslatedExchange:
         if self._answer.over:
             self._disarm()
             return
-        if self._decoder is not None:
+        if self._decoder is not None and self._whole_head is None:
             self._show(self._decoder.end())
             self._finish_stream()
             return
-        status, headers = self._failure_head or (502, ())
+        status, headers = self._whole_head or (502, ())
         body, self._collected = b"".join(self._collected), []
         try:
             if status == 200:
@@ -230,9 +233,10 @@ class TranslatedExchange:
         ended_well = decoder is not None and decoder.stop_reason is not None and decoder.failure is None
         self._answer.end("complete" if ended_well else "upstream_failed")
 
-    def _answer_whole(self, call: ConverseCall, message: bytes) -> None:
+    def _answer_whole(self, call: ProviderCall, message: bytes) -> None:
         self._disarm()
         with_usage(self._answer.record, call.usage)
+        self._note(call.notes)
         if not call.wants_stream:
             self._answer.whole(200, message, self._marks())
             return
@@ -246,17 +250,35 @@ class TranslatedExchange:
         call = self._expect_call()
         amended = call.retry_without(status, headers, body)
         if amended is not None:
-            self._answer.record.notes += tuple(note for note in amended.notes if note not in call.notes)
+            self._note(amended.notes)
             self._dispatch(amended)
-        elif not self._renewed and isinstance(self._route, SignedRoute) and _expired(headers, body):
-            self._renewed = True
-            self._route.keys.renew(partial(self._sign_again, self._route, call))
+        elif _expired(headers, body) and self._first("renewed keys"):
+            session = self._answer.request.session
+            self._whole_head, self._collected, self._collected_size = None, [], 0
+            self._route.keys.renew(session, self._credential, partial(self._sign, call))
+        elif self._corrected_clock(headers, body) and self._first("corrected clock"):
+            self._dispatch(call)
         else:
             self._refuse(call.failure(status, headers, body))
 
-    def _sign_again(self, route: SignedRoute, call: ConverseCall, keys: AwsKeys | ApiError) -> None:
-        self._failure_head, self._collected, self._collected_size = None, [], 0
-        self._sign(route, call, keys)
+    def _first(self, reason: str) -> bool:
+        """Whether a request has not been repeated for this reason yet; from now on it has."""
+        if reason in self._repeated:
+            return False
+        self._repeated.add(reason)
+        return True
+
+    def _corrected_clock(self, headers: Sequence[Header], body: bytes) -> bool:
+        """Whether AWS refused the signature's time and its answer says what time it is; the difference is kept."""
+        if b"Signature expired" not in body and b"not yet current" not in body:
+            return False
+        value = next((value for name, value in headers if name.lower() == b"date"), b"")
+        try:
+            theirs = parsedate_to_datetime(value.decode("latin-1"))
+        except ValueError:
+            return False
+        self._services.skews[self._route.origin] = theirs - self._services.clock.now()
+        return True
 
     def _refuse(self, error: ApiError) -> None:
         """An HTTP error while nothing was sent; otherwise an `error` event and the end of the stream."""
@@ -295,7 +317,7 @@ class TranslatedExchange:
             self._finish_stream()
             return
         call = self._expect_call()
-        limit = FIRST_BYTE if call.operation == "ConverseStream" else WHOLE_ANSWER
+        limit = FIRST_BYTE if call.streams else WHOLE_ANSWER
         if now - self._heard_at >= limit:
             self._drop_upstream()
             self._refuse(_silent(limit, str(self._route.origin)))
@@ -304,7 +326,7 @@ class TranslatedExchange:
             self._keep_alive(call, now)
         self._arm(max(0.05, min(PING_EVERY - (now - self._shown_at), limit - (now - self._heard_at))))
 
-    def _keep_alive(self, call: ConverseCall, now: float) -> None:
+    def _keep_alive(self, call: ProviderCall, now: float) -> None:
         if self._answer.started:
             if now - self._shown_at >= PING_EVERY:
                 self._shown_at = now
@@ -312,7 +334,7 @@ class TranslatedExchange:
         elif now - self._sent_at >= HOLD:
             self._shown_at = now
             self._answer.stream(self._marks())
-            if call.operation == "ConverseStream":
+            if call.streams:
                 self._decoder = self._decoder or call.stream()
                 self._answer.write(self._decoder.start())
             else:
@@ -326,7 +348,7 @@ class TranslatedExchange:
         return ((b"x-openclaude-upstream-model", self._route.upstream_model.encode()),)
 
     def _collect(self, data: bytes) -> None:
-        status = self._failure_head[0] if self._failure_head is not None else 0
+        status = self._whole_head[0] if self._whole_head is not None else 0
         self._collected_size += len(data)
         if self._collected_size <= (WHOLE_BODY_LIMIT if status == 200 else ERROR_BODY_LIMIT):
             self._collected.append(data)
@@ -340,17 +362,20 @@ class TranslatedExchange:
         usage: Usage | None = None
         if self._decoder is not None:
             usage = self._decoder.usage
-            self._answer.record.notes += tuple(self._decoder.notes)
-            self._decoder.notes.clear()
+            self._note(self._decoder.notes)
         with_usage(self._answer.record, usage)
 
-    def _expect_call(self) -> ConverseCall:
+    def _note(self, codes: Iterable[str]) -> None:
+        record = self._answer.record
+        record.notes += tuple(code for code in codes if code not in record.notes)
+
+    def _expect_call(self) -> ProviderCall:
         if self._call is None:
             raise RuntimeError("a provider answered a request that was never translated")
         return self._call
 
 
-def _upstream_request(call: ConverseCall) -> UpstreamRequest:
+def _upstream_request(call: ProviderCall) -> UpstreamRequest:
     return UpstreamRequest(
         method=b"POST",
         target=call.target,

@@ -219,7 +219,8 @@ def _half_pair(env: Mapping[str, str]) -> str | None:
 def _nothing(files: _Files) -> str:
     return (
         f"no AWS credentials for the Bedrock route: none in the environment, none in {files.credentials_path} "
-        f"or {files.config_path}: {_set_up('openclaude')}"
+        f'or {files.config_path}: aws configure (or aws configure --profile openclaude, and profile = "openclaude" '
+        f"on the route), {_ANTHROPIC_ONLY}"
     )
 
 

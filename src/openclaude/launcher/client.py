@@ -56,16 +56,23 @@ class Arguments:
 
 
 def split_arguments(argv: Sequence[str]) -> Arguments:
-    """Take out openClaude's own flags and the `--settings` to be merged; from `--` on all belongs to the client."""
+    """Take out openClaude's own flags and the `--settings` to be merged.
+
+    A `--` before anything of the client's is ours: what follows is the client's command line, `--isolated` included.
+    Any other `--` is the client's, and so is all behind it.
+    """
     isolated, settings = False, None
+    ours = True
     rest: list[str] = []
     remaining = list(argv)
     while remaining:
         argument = remaining.pop(0)
-        if argument == "--":
+        if argument == "--" and ours and not rest:
+            ours = False
+        elif argument == "--":
             rest += [argument, *remaining]
             break
-        if argument == "--isolated":
+        elif argument == "--isolated" and ours:
             isolated = True
         elif argument == "--settings" and remaining:
             settings = remaining.pop(0)

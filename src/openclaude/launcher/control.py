@@ -8,6 +8,7 @@ import json
 import os
 import secrets
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -30,27 +31,63 @@ class Running:
     in_flight: int
     served: int
     connections: int
+    sessions: int
 
 
 def ask(run: Path, operation: str, *, timeout: float = 3.0) -> dict[str, Any] | None:
-    """Send one operation to the control socket; None when nobody answers.
+    """Send one operation to the control socket; None when nobody answers."""
+    connection = _connect(run, timeout)
+    if connection is None:
+        return None
+    with connection:
+        return _exchange(connection, {"op": operation})
 
-    The socket is reached by its relative name, since the full path may be too long for a socket address.
+
+def open_session(
+    run: Path, env: Mapping[str, str], *, keep: bool = False
+) -> tuple[str, socket.socket] | None:
+    """Hand over this shell's AWS variables; None when nobody answers.
+
+    Returns:
+        The session's id for the base URL, and the connection that keeps it: it outlives an `execve`, so the session
+        ends when the client does. With `keep` the session stays until the gateway stops.
     """
+    connection = _connect(run, 3.0)
+    if connection is None:
+        return None
+    variables = {name: value for name, value in env.items() if name.startswith("AWS_") or name == "PATH"}
+    answer = _exchange(connection, {"op": "session", "aws": variables, "keep": keep})
+    if answer is None or not isinstance(answer.get("session"), str):
+        connection.close()
+        return None
+    connection.settimeout(None)
+    connection.set_inheritable(True)
+    return answer["session"], connection
+
+
+def _connect(run: Path, timeout: float) -> socket.socket | None:
+    """The socket is reached by its relative name, since the full path may be too long for a socket address."""
     before = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connection.settimeout(timeout)
     try:
         os.chdir(run)
         connection.connect(SOCKET_NAME)
-        connection.sendall(json.dumps({"op": operation}).encode() + b"\n")
-        answer = json.loads(_read_line(connection))
-    except (OSError, ValueError):
+    except OSError:
+        connection.close()
         return None
     finally:
         os.fchdir(before)
         os.close(before)
-        connection.close()
+    return connection
+
+
+def _exchange(connection: socket.socket, request: Mapping[str, Any]) -> dict[str, Any] | None:
+    try:
+        connection.sendall(json.dumps(request).encode() + b"\n")
+        answer = json.loads(_read_line(connection))
+    except (OSError, ValueError):
+        return None
     return answer if isinstance(answer, dict) else None
 
 

@@ -34,7 +34,7 @@ _KEPT_ENVIRONMENT: Final = frozenset(
         "OPENCLAUDE_HOME",
     },
 )
-_KEPT_PREFIXES: Final = ("AWS_", "LC_")
+_KEPT_PREFIX: Final = "LC_"
 _SERVE: Final = ("-P", "-m", "openclaude", "serve")
 """-P: the working directory may be a stranger's repository, and no module may be imported from it."""
 Say = Callable[[str], None]
@@ -67,6 +67,10 @@ class Gateway:
     @property
     def base_url(self) -> str:
         return f"http://127.0.0.1:{self.running.port}/{self.secrets.base_path}"
+
+    def base_url_of(self, session: str) -> str:
+        """The base URL of a session, so that its own AWS environment pays."""
+        return f"{self.base_url}/s-{session}"
 
 
 def find(state: State, secrets: Secrets) -> Gateway | None:
@@ -127,22 +131,25 @@ def choose_port(state: State, wanted: int, say: Say) -> int:
 
 
 def stop(state: State, *, seconds: float = STOP_SECONDS) -> Running | None:
-    """Ask the running gateway to stop and wait until its lock is free; None when none ran.
+    """Ask the running gateway to stop and wait until it is gone; None when none ran.
 
     Raises:
         GatewayError: it did not stop in time.
     """
+    deadline = time.monotonic() + seconds
     running = control.status(state.run)
-    if running is None:
-        if state.gateway_alive():
+    while running is None and state.gateway_alive():  # just starting, or already ending
+        if time.monotonic() > deadline:
             raise GatewayError(
                 "a gateway holds the lock but does not answer on its control socket",
                 f"look for `openclaude serve` among your processes; its log is {state.log_file}",
             )
+        time.sleep(0.02)
+        running = control.status(state.run)
+    if running is None:
         return None
     control.ask(state.run, "stop")
-    deadline = time.monotonic() + seconds
-    while state.gateway_alive():
+    while _still_there(state, running):
         if time.monotonic() > deadline:
             raise GatewayError(
                 f"the gateway (pid {running.pid}) has not stopped after {seconds:.0f} s",
@@ -152,12 +159,20 @@ def stop(state: State, *, seconds: float = STOP_SECONDS) -> Running | None:
     return running
 
 
+def _still_there(state: State, running: Running) -> bool:
+    """Whether that very gateway holds the lock: somebody else may have started the next one meanwhile."""
+    if not state.gateway_alive():
+        return False
+    now = control.status(state.run)
+    return now is None or now.pid == running.pid
+
+
 def gateway_environment(env: Mapping[str, str]) -> dict[str, str]:
-    """What the gateway inherits: what AWS's chain reads, and no credential, proxy or setting of the client."""
+    """What the gateway inherits: no credential, no proxy, no setting of the client, and nobody's AWS variables."""
     return {
         name: value
         for name, value in env.items()
-        if name in _KEPT_ENVIRONMENT or name.startswith(_KEPT_PREFIXES)
+        if name in _KEPT_ENVIRONMENT or name.startswith(_KEPT_PREFIX)
     }
 
 
@@ -180,6 +195,7 @@ def spawn(
     config: Path | None,
     env: Mapping[str, str],
     flags: Sequence[str] = (),
+    aws: Mapping[str, str] | None = None,
 ) -> None:
     """Start `openclaude serve` in a session of its own and wait for its word that it listens.
 
@@ -189,6 +205,7 @@ def spawn(
         config: its configuration file, or None for the built-in one.
         env: the user's environment; `gateway_environment` says what of it is handed on.
         flags: further flags of `openclaude serve`.
+        aws: AWS variables of the gateway's own, for requests that belong to no session.
 
     Raises:
         GatewayError: it did not start; the text has its own words.
@@ -196,7 +213,9 @@ def spawn(
     command = [sys.executable, *_SERVE, "--port", str(port), *flags]
     if config is not None:
         command += ["--config", str(config)]
-    word = _start(command, state, gateway_environment(env) | {"OPENCLAUDE_HOME": str(state.home)})
+    word = _start(
+        command, state, gateway_environment(env) | dict(aws or {}) | {"OPENCLAUDE_HOME": str(state.home)}
+    )
     if word != b"ready\n":
         said = state.stderr_file.read_text(errors="replace").strip() or "it said nothing"
         raise GatewayError(

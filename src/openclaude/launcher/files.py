@@ -62,7 +62,7 @@ def write_private(path: Path, data: bytes) -> None:
     Raises:
         StateError: what is there is no regular file of ours, or the disk refuses.
     """
-    _refuse_stranger(path)
+    refuse_stranger(path)
     temporary = path.with_name(f".{path.name}.{os.urandom(6).hex()}")
     try:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -87,7 +87,7 @@ def read_private(path: Path) -> bytes | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        _refuse_stranger(path)
+        refuse_stranger(path)
         raise _failed(path, "cannot be read", error) from error
     try:
         found = os.fstat(handle)
@@ -101,7 +101,8 @@ def read_private(path: Path) -> bytes | None:
         os.close(handle)
 
 
-def _refuse_stranger(path: Path) -> None:
+def refuse_stranger(path: Path) -> None:
+    """See that the path is free or has a regular file of ours. Raises `StateError`."""
     try:
         found = path.lstat()
     except FileNotFoundError:

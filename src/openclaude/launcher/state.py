@@ -6,13 +6,19 @@ Everything lies under one folder of mode 0700. Nothing here is worth a backup: w
 import fcntl
 import hmac
 import os
+import re
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
-from openclaude.launcher.files import StateError, private_dir, read_private, write_private
+from openclaude.launcher.files import StateError, private_dir, read_private, refuse_stranger, write_private
+
+_SECRET: Final = re.compile(rb"[0-9a-f]{64}")
+_REMEDY: Final = "remove it and try again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +55,7 @@ class State:
         path = self.home / "secret"
         with self.lock("secret.lock"):
             data = read_private(path)
-            if data is None or len(data.strip()) != 64:
+            if data is None or _SECRET.fullmatch(data.strip()) is None:
                 data = secrets.token_hex(32).encode()
                 write_private(path, data)
         key = data.strip()
@@ -58,7 +64,8 @@ class State:
     def last_port(self) -> int | None:
         """The port a gateway of this installation listened on last, so that running sessions find the next one."""
         data = read_private(self.run / "port")
-        return int(data) if data is not None and data.strip().isdigit() else None
+        port = int(data) if data is not None and data.strip().isdigit() and len(data) < 9 else 0
+        return port if 0 < port < 65536 else None
 
     def remember_port(self, port: int) -> None:
         write_private(self.run / "port", b"%d\n" % port)
@@ -93,8 +100,19 @@ class State:
 
 
 def open_state(home: Path) -> State:
-    """Make and check the folders. Raises `StateError`."""
-    return State(private_dir(home), private_dir(home / "run"), private_dir(home / "logs"))
+    """Make the folders, check them and what a gateway opens in them. Raises `StateError`."""
+    state = State(private_dir(home), private_dir(home / "run"), private_dir(home / "logs"))
+    for path in (*state.logs.glob("gateway.*"), *state.run.glob("*.lock")):
+        refuse_stranger(path)
+    _refuse_other_than_socket(state.run / "control.sock")
+    return state
+
+
+def _refuse_other_than_socket(path: Path) -> None:
+    """A socket that a dead gateway left behind is replaced; anything else was put there by somebody."""
+    with suppress(FileNotFoundError):
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            raise StateError(path, "is not a socket", _REMEDY)
 
 
 def _derived(key: bytes, purpose: str) -> str:
@@ -107,4 +125,4 @@ def _open_lock(path: Path) -> int:
     try:
         return os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
-        raise StateError(path, f"cannot be locked: {error.strerror}", "remove it and try again") from error
+        raise StateError(path, f"cannot be locked: {error.strerror}", _REMEDY) from error

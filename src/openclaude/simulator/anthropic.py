@@ -46,7 +46,7 @@ RATE_LIMITS: Headers = (
     ("anthropic-ratelimit-unified-7d-reset", "4102444800"),
     ("anthropic-ratelimit-unified-7d-utilization", "0.5"),
 )
-"""On every answer to a request with a plan login. The real client shows them, so they must survive a gateway."""
+"""On every answer to a request with a bearer token, which is how a plan login comes. The real client shows them, so they must survive a gateway."""
 
 CREDENTIALS = frozenset({"authorization", "x-api-key", "cookie", "proxy-authorization"})
 

@@ -27,6 +27,8 @@ BODY_LIMIT = 64 * 1024 * 1024
 RECORD_LIMIT = 1024 * 1024
 """Bytes up to which a body is kept in the log; above it only its digest and length are."""
 
+_CLOSE_TIMEOUT = 10.0
+
 Handler = Callable[[Recorded, bytes], Reply]
 
 _NO_BODY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
@@ -284,13 +286,18 @@ class Server:
         self.port = self._listener.sockets[0].getsockname()[1]
 
     async def close(self) -> None:
-        """Stop listening and drop every connection."""
+        """Stop listening and drop every connection.
+
+        Raises:
+            TimeoutError: a connection did not end when it was told to.
+        """
         if self._listener is not None:
             self._listener.close()
-        while self.connections:
-            for connection in tuple(self.connections):
-                connection.abort()
-            await asyncio.sleep(0)
+        async with asyncio.timeout(_CLOSE_TIMEOUT):
+            while self.connections:
+                for connection in tuple(self.connections):
+                    connection.abort()
+                await asyncio.sleep(0)
 
     async def __aenter__(self) -> Self:
         await self.start()

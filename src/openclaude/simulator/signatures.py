@@ -35,12 +35,16 @@ _INVALID_SIGNATURE = (
 
 @dataclass(frozen=True, slots=True)
 class Verifier:
-    """Judges requests to one region. `keys` and `expired` (access key ids) may change while it is in use."""
+    """Judges requests to one region. `keys` and `expired` (access key ids) may change while it is in use.
+
+    `service` is the name requests have to be signed for.
+    """
 
     keys: Keys
     region: str
     expired: set[str] = field(default_factory=set)
     clock: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC)
+    service: str = SERVICE
 
     def check(self, row: Recorded) -> Fail | None:
         """None when the request is signed by a known key, else the refusal AWS answers with."""
@@ -83,9 +87,10 @@ class Verifier:
             )
         if region != self.region:
             return _refusal("InvalidSignatureException", "Credential should be scoped to a valid region.")
-        if service != SERVICE:
+        if service != self.service:
             return _refusal(
-                "InvalidSignatureException", f"Credential should be scoped to correct service: '{SERVICE}'."
+                "InvalidSignatureException",
+                f"Credential should be scoped to correct service: '{self.service}'.",
             )
         return None
 

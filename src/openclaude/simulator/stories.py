@@ -25,12 +25,12 @@ _NOTIFICATION = re.compile(r"<task-notification>.*?<result>(.*?)</result>", re.D
 class ToolsStory:
     """A main model that uses Bash, then asks a `haiku` sub-agent, which uses a tool itself and reports back.
 
-    The main model's last text contains what the sub-agent's result said, the sub-agent's text contains
-    `agent_marker` and what its tool returned: so a client that prints both has carried every step.
-    `read_path` is what a sub-agent reads when it has no Bash.
+    The main model's last text contains what its tools returned and what the sub-agent's result said, the sub-agent's
+    text contains `agent_marker` and what its tool returned: so a client that prints it has carried every step.
+    Each of `main_commands` is a turn of its own. `read_path` is what a sub-agent reads when it has no Bash.
     """
 
-    main_command: str = "echo openclaude-main-tool"
+    main_commands: tuple[str, ...] = ("echo openclaude-main-tool", "echo openclaude-second-tool")
     agent_command: str = "echo openclaude-agent-tool"
     agent_marker: str = "openclaude-agent-report"
     agent_prompt: str = "Run your tool once and report what it returned."
@@ -43,15 +43,16 @@ class ToolsStory:
 
     def _main(self, ask: Ask) -> Answer:
         results = {call.name: outcome.text for call, outcome in ask.outcomes()}
+        told_by_bash = [outcome.text for call, outcome in ask.outcomes() if call.name == "Bash"]
         agent_tool = next((name for name in AGENT_TOOLS if name in ask.tools), None)
-        if "Bash" in ask.tools and "Bash" not in results:
-            return _use("Bash", {"command": self.main_command, "description": "Say a word"})
+        if "Bash" in ask.tools and len(told_by_bash) < len(self.main_commands):
+            command = self.main_commands[len(told_by_bash)]
+            return _use("Bash", {"command": command, "description": "Say a word"})
         if agent_tool and agent_tool not in results:
             return _use(agent_tool, self._agent_input(ask.tools[agent_tool]))
         told = _notified(ask) or results.get(agent_tool or "", "nothing: no sub-agent tool was offered")
-        return say(
-            f"{ask.model} is done. Bash returned: {results.get('Bash', '')}\nThe sub-agent said: {told}"
-        )
+        heard = ", ".join(told_by_bash)
+        return say(f"{ask.model} is done. Bash returned: {heard}\nThe sub-agent said: {told}")
 
     def _agent_input(self, parameters: frozenset[str]) -> dict[str, Any]:
         call: dict[str, Any] = {

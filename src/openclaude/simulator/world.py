@@ -1,4 +1,4 @@
-"""Both simulators on loopback with TLS under the providers' names, in a thread of their own.
+"""The simulators on loopback with TLS under the providers' names, in a thread of their own.
 
 For code that blocks: a demo, a test that starts the product as a process. Code that has an event loop can use the
 simulators directly.
@@ -15,16 +15,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from openclaude.simulator import bedrock
+from openclaude.simulator import bedrock, bedrock_control, sts
 from openclaude.simulator.anthropic import HOST, AnthropicSimulator
 from openclaude.simulator.bedrock import BedrockSimulator
-from openclaude.simulator.http import RECORD_LIMIT, Setup
+from openclaude.simulator.bedrock_control import BedrockControlSimulator
+from openclaude.simulator.http import RECORD_LIMIT, Server, Setup
 from openclaude.simulator.recorded import Log, Predicate, Recorded
 from openclaude.simulator.script import Script
+from openclaude.simulator.signatures import Keys
 from openclaude.simulator.stories import tools_story
+from openclaude.simulator.sts import StsSimulator
 
 if TYPE_CHECKING:
-    from openclaude.simulator.certs import Flaw
+    from openclaude.simulator.certs import Authority, Flaw
 
 _START_TIMEOUT = 30.0
 
@@ -34,13 +37,16 @@ class World:
 
     Inside the block `anthropic` and `bedrock` are running, `ca_file` is the authority both are certified by, and
     `connect_to` says where their names lead. `anthropic_flaw` and `bedrock_flaw` spoil a server's certificate.
+    With `aws_services` there are two hosts more: `sts`, and Bedrock's control plane as `control`.
     """
 
     anthropic: AnthropicSimulator
     bedrock: BedrockSimulator
+    sts: StsSimulator
+    control: BedrockControlSimulator
     ca_file: Path
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a world's properties, each with its default
         self,
         script: Script = tools_story,
         *,
@@ -50,8 +56,11 @@ class World:
         bedrock_flaw: "Flaw | None" = None,
         record_limit: int = RECORD_LIMIT,
         keep_raw: bool = False,
+        aws_services: bool = False,
     ) -> None:
         self.region = region
+        self._aws_services = aws_services
+        self._servers: dict[str, Server] = {}
         self.log = Log()
         self._setup = Setup(log=self.log, record_limit=record_limit, keep_raw=keep_raw)
         self._scripts = (script, bedrock_script or script)
@@ -71,18 +80,22 @@ class World:
         authority = Authority()
         self.ca_file = authority.write_ca(Path(self._folder.name) / "ca.pem")
         anthropic_flaw, bedrock_flaw = self._flaws
+        keys = {self._key_id: (self._secret, self._session_token)}
         self.anthropic = AnthropicSimulator(
             self._scripts[0],
             setup=replace(self._setup, tls=authority.server_context(HOST, flaw=anthropic_flaw)),
         )
         self.bedrock = BedrockSimulator(
             self._scripts[1],
-            keys={self._key_id: (self._secret, self._session_token)},
+            keys=keys,
             region=self.region,
             setup=replace(
                 self._setup, tls=authority.server_context(bedrock.host(self.region), flaw=bedrock_flaw)
             ),
         )
+        self._servers = {HOST: self.anthropic, bedrock.host(self.region): self.bedrock}
+        if self._aws_services:
+            self._add_aws_services(authority, keys)
         self._thread.start()
         self._call(self._start())
         return self
@@ -98,11 +111,8 @@ class World:
 
     @property
     def connect_to(self) -> list[str]:
-        """`HOST:PORT=127.0.0.1:PORT` for each provider."""
-        return [
-            f"{HOST}:443=127.0.0.1:{self.anthropic.port}",
-            f"{bedrock.host(self.region)}:443=127.0.0.1:{self.bedrock.port}",
-        ]
+        """`HOST:PORT=127.0.0.1:PORT` for each host."""
+        return [f"{name}:443=127.0.0.1:{server.port}" for name, server in self._servers.items()]
 
     def aws_env(self) -> dict[str, str]:
         """Environment variables with which a signer of this world's Bedrock needs nothing else."""
@@ -127,6 +137,14 @@ class World:
         """
         return self.log.wait_for(predicate, timeout)
 
+    def _add_aws_services(self, authority: "Authority", keys: Keys) -> None:
+        for_sts, for_control = sts.host(self.region), bedrock_control.host(self.region)
+        setup = replace(self._setup, tls=authority.server_context(for_sts))
+        self._servers[for_sts] = self.sts = StsSimulator(keys=keys, region=self.region, setup=setup)
+        setup = replace(self._setup, tls=authority.server_context(for_control))
+        self.control = BedrockControlSimulator(keys=keys, region=self.region, setup=setup)
+        self._servers[for_control] = self.control
+
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         self._loop.run_forever()
@@ -135,10 +153,15 @@ class World:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(_START_TIMEOUT)
 
     async def _start(self) -> None:
-        await self.anthropic.start()
-        await self.bedrock.start()
+        for server in self._servers.values():
+            await server.start()
 
     async def _close(self) -> None:
-        await self.anthropic.close()
-        await self.bedrock.close()
+        for server in self._servers.values():
+            await server.close()
+        # What is left are connections in the middle of their handshake, of which the servers know nothing yet.
+        rest = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
         await self._loop.shutdown_default_executor()

@@ -91,6 +91,15 @@ def test_init_leaves_another_configuration_alone_and_says_what_to_do(tmp_path: P
     assert path.read_bytes() == text
 
 
+def test_init_replaces_a_preset_that_nobody_has_edited(tmp_path: Path) -> None:
+    run(tmp_path, "init")
+    path = tmp_path / "config.toml"
+    assert run(tmp_path, "init", "--preset", "all-anthropic") == Outcome(
+        0, f"{path}\n", "wrote the all-anthropic preset, with comments\n"
+    )
+    assert path.read_text() == PRESETS["all-anthropic"]
+
+
 def test_init_replaces_another_configuration_by_force(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text("# mine\n")

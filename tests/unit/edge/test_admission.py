@@ -38,9 +38,20 @@ def test_the_path_table_is_served(method: bytes, path: bytes, endpoint: Endpoint
     assert (admitted.endpoint, admitted.query) == (endpoint, b"?beta=true")
 
 
+def test_a_session_in_the_path_is_told_and_is_no_secret() -> None:
+    admitted = admit(DOOR, b"POST", "1.1", BASE + b"/s-0123456789ab/v1/messages", [HOST])
+    assert isinstance(admitted, Admitted)
+    assert (admitted.endpoint, admitted.session) == (Endpoint.MESSAGES, "0123456789ab")
+    assert outcome(target=b"/s-0123456789ab/v1/messages") == 401
+
+
 @pytest.mark.parametrize(
     "path",
     [
+        b"/s-0123456789AB/v1/messages",
+        b"/s-0123456789a/v1/messages",
+        b"/s-0123456789ab",
+        b"/s-0123456789ab/s-0123456789ab/v1/messages",
         b"/v1/messages/",
         b"//v1/messages",
         b"/v1//messages",

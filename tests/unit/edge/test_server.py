@@ -4,8 +4,8 @@ import json
 from collections.abc import AsyncIterator
 
 import pytest
-from fakes.handler import RecordedExchange, RecordingHandler, echo
 
+from fakes.handler import RecordedExchange, RecordingHandler, echo
 from openclaude.edge import listener
 from openclaude.edge.admission import Door
 from openclaude.edge.listener import Listener
@@ -258,7 +258,7 @@ async def test_stopping_lets_an_answer_finish_and_accepts_nothing_more() -> None
         await until(lambda: handler.exchanges and handler.exchanges[0].events)
         stopping = asyncio.create_task(served.listener.stop(grace=5))
         await asyncio.sleep(0.05)
-        with pytest.raises(OSError, match="refused|Connect call failed"):
+        with pytest.raises(OSError, match=r"refused|Connect call failed"):
             await served.connect()
         echo(handler.exchanges[0])
         assert status(await reader.read()) == 200

@@ -42,7 +42,9 @@ def machine(tmp_path: Path) -> Machine:
 def test_a_machine_without_anything_is_told_where_was_looked_and_what_to_do(machine: Machine) -> None:
     assert machine.problem() == (
         "no AWS credentials for the Bedrock route: none in the environment, "
-        f"none in {machine.credentials} or {machine.config}: {REMEDY.format('openclaude')}"
+        f"none in {machine.credentials} or {machine.config}: aws configure "
+        '(or aws configure --profile openclaude, and profile = "openclaude" on the route), '
+        "or route all slots to Anthropic: openclaude config init --preset all-anthropic"
     )
 
 

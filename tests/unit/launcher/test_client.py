@@ -66,6 +66,21 @@ except ClientError as error:
             id="after -- nothing is ours",
         ),
         pytest.param(
+            ["--", "--isolated", "--version"],
+            Arguments(isolated=False, settings=None, rest=("--isolated", "--version")),
+            id="a first -- is ours and all behind it is the client's",
+        ),
+        pytest.param(
+            ["--isolated", "--", "mcp", "list"],
+            Arguments(isolated=True, settings=None, rest=("mcp", "list")),
+            id="own flag before our --",
+        ),
+        pytest.param(
+            ["--", "--settings", "a", "-p", "--", "--settings", "b"],
+            Arguments(isolated=False, settings="a", rest=("-p", "--", "--settings", "b")),
+            id="settings behind our -- are merged, behind the client's they are words",
+        ),
+        pytest.param(
             ["--settings"],
             Arguments(isolated=False, settings=None, rest=("--settings",)),
             id="a flag without its value is for the client to refuse",

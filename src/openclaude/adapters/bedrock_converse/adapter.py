@@ -5,9 +5,9 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
-from openclaude.adapters.bedrock_converse import errors, estimate, learned, response, stream, tools
+from openclaude.adapters.bedrock_converse import errors, estimate, learned, response, stream, synthesis, tools
 from openclaude.adapters.bedrock_converse.pieces import Json, Notes
-from openclaude.adapters.bedrock_converse.request import Builder, Translation, sealed, too_deep
+from openclaude.adapters.bedrock_converse.request import Builder, Translation, bounded_depth, sealed
 from openclaude.adapters.profiles import Profile
 from openclaude.domain.errors import ApiError, invalid_request
 from openclaude.domain.http import Header
@@ -21,6 +21,16 @@ _LEARNED_RETRIES = 2
 
 class ModelIdError(ValueError):
     """A model id that could not stand in a path."""
+
+
+def require_model_id(model_id: str) -> None:
+    """Refuse a model id that is empty or would change the path.
+
+    Raises:
+        ModelIdError: it is one.
+    """
+    if not model_id or model_id in (".", "..") or ("/" in model_id and not model_id.startswith("arn:")):
+        raise ModelIdError(f"{model_id!r} is not a Bedrock model id, inference profile id or ARN")
 
 
 class ConverseAdapter:
@@ -48,21 +58,23 @@ class ConverseAdapter:
         geo: str | None = None,
         limits: learned.LearnedLimits | None = None,
     ) -> None:
-        if not model_id or model_id in (".", "..") or ("/" in model_id and not model_id.startswith("arn:")):
-            raise ModelIdError(f"{model_id!r} is not a Bedrock model id, inference profile id or ARN")
+        require_model_id(model_id)
         self._model_id = model_id
         self._region = region
         self._limits = limits or learned.LearnedLimits()
         self._builder = Builder(profile, tools.Catalogs(profile), model_id, route, geo)
 
-    def prepare(self, raw: bytes, *, betas: bytes = b"", request_id: str = "") -> "ConverseCall":
-        """The call for a client's whole request body.
+    def prepare(
+        self, raw: bytes, *, betas: bytes = b"", version: bytes = b"", request_id: str = ""
+    ) -> "ConverseCall":
+        """The call for a client's whole request body; `version` has no place in Converse.
 
         Raises:
             ApiError: 400 for a body that cannot be served, 413 for one that is too large.
         """
+        del version
         body = _parsed(raw)
-        try:
+        with bounded_depth():
             built = self._builder.build(body, betas)
             built = replace(built, state=replace(built.state, request_id=request_id))
             if (answer := _local_answer(body, built)) is not None:
@@ -70,8 +82,6 @@ class ConverseAdapter:
             for verdict in self._limits.known(self._region, self._model_id):
                 built = _applied(built, verdict)
             return self._call(sealed(built), wants_stream=body.get("stream") is True)
-        except (RecursionError, jsontext.JsonError):
-            raise too_deep() from None
 
     def count_tokens(self, raw: bytes) -> int:
         """A local estimate of the prompt's tokens; errs high.
@@ -79,10 +89,8 @@ class ConverseAdapter:
         Raises:
             ApiError: 400 when the body is not JSON.
         """
-        try:
+        with bounded_depth():
             return estimate.tokens(_parsed(raw))
-        except (RecursionError, jsontext.JsonError):
-            raise too_deep() from None
 
     def _call(
         self, built: Translation, *, wants_stream: bool, local_answer: bytes | None = None
@@ -137,6 +145,11 @@ class ConverseCall:
             (b"accept-encoding", b"identity"),
         )
 
+    @property
+    def streams(self) -> bool:
+        """Whether Bedrock answers with a stream."""
+        return self.operation == "ConverseStream"
+
     def whole(self, status: int, headers: Sequence[Header], body: bytes) -> bytes:
         """The Messages answer for a whole Converse answer; sets `usage` and adds to `notes`.
 
@@ -168,7 +181,7 @@ class ConverseCall:
 
     def synthesize(self, message: bytes) -> bytes:
         """The server-sent events of a finished Messages answer."""
-        return stream.synthesized(jsontext.loads(message))
+        return synthesis.synthesized(jsontext.loads(message))
 
     def retry_without(self, status: int, headers: Sequence[Header], body: bytes) -> "ConverseCall | None":
         """The same call without what the refusal says the model does not take; None when nothing can be learned.
@@ -212,15 +225,18 @@ def _applied(built: Translation, verdict: learned.Verdict) -> Translation:
 
 
 def _local_answer(body: Json, built: Translation) -> bytes | None:
-    """The answer to a request that needs no model: a cache warm-up without cache, and the client's quota probe."""
-    if body["max_tokens"] == 0 and not built.cache_points:
-        content: list[Json] = []
-    elif _is_quota_probe(body):
-        content = [{"type": "text", "text": "."}]
-    else:
+    content = local_content(body, cached=built.cache_points > 0)
+    if content is None:
         return None
     message = response.empty_message(built.state, response.message_id(built.state, ()))
     return jsontext.dumps({**message, "content": content, "stop_reason": "max_tokens"})
+
+
+def local_content(body: Json, *, cached: bool) -> list[Json] | None:
+    """The answer to a request that needs no model: a cache warm-up without cache, or the client's quota probe."""
+    if body["max_tokens"] == 0 and not cached:
+        return []
+    return [{"type": "text", "text": "."}] if _is_quota_probe(body) else None
 
 
 def _is_quota_probe(body: Json) -> bool:

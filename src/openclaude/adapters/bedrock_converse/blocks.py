@@ -31,13 +31,14 @@ _THINKING = frozenset({"thinking", "redacted_thinking"})
 
 
 class Blocks:
-    """Maps the blocks of one request."""
+    """Maps the blocks of one request. `saw_media` says whether any image or document was among them."""
 
     def __init__(self, profile: Profile, names: Names, notes: Notes) -> None:
         self._profile = profile
         self._names = names
         self._notes = notes
         self._counts = {"image": 0, "document": 0}
+        self.saw_media = False
 
     def user(self, content: Any) -> Turn:
         self._counts = {"image": 0, "document": 0}
@@ -177,6 +178,7 @@ class Blocks:
     def _media_piece(self, kind: str, found: Json | media.Omitted) -> Piece:
         if isinstance(found, media.Omitted):
             return self._omitted(kind, found.text)
+        self.saw_media = True
         return Piece(kind, {kind: found})
 
     def _omitted(self, kind: str, text: str) -> Piece:

@@ -41,11 +41,9 @@ def _settle_lives(marked: list[Piece], profile: Profile, notes: Notes) -> None:
 
 def mark_last_user_turn(turns: list[Turn], ttl: str) -> None:
     """A request-wide mark: behind the last block of the last user turn that may carry one."""
-    for turn in reversed(turns):
-        if turn.role == "user":
-            last = turn.pieces[-1]
-            last.cache = ttl if last.cache is None else last.cache
-            return
+    last = next((turn.pieces[-1] for turn in reversed(turns) if turn.role == "user"), None)
+    if last is not None and last.cache is None:
+        last.cache = ttl
 
 
 def rendered(pieces: list[Piece]) -> list[Json]:

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from openclaude.adapters.bedrock_converse.pieces import Json, Notes, string
-from openclaude.adapters.profiles import converse_betas, without_geo
+from openclaude.adapters.profiles import Profile, beta_name, without_geo
 
 Version = tuple[int, int]
 
@@ -28,14 +28,14 @@ def version(model_id: str) -> Version:
     return (int(found[1]), int(found[2] or 0)) if found else _ASSUMED
 
 
-def betas(header: bytes, body: Any, notes: Notes) -> list[str]:
+def betas(header: bytes, body: Any, dialect: str, profile: Profile, notes: Notes) -> list[str]:
     """The betas to send, sorted, from the `anthropic-beta` header and the body's `betas`."""
     listed = header.decode("latin-1").split(",")
     listed += [item for item in body if isinstance(item, str)] if isinstance(body, list) else []
     kept: set[str] = set()
     for name in dict.fromkeys(item.strip() for item in listed):
-        if any(pattern.fullmatch(name) for pattern in converse_betas()):
-            kept.add(name)
+        if (sent := beta_name(name, dialect, profile)) is not None:
+            kept.add(sent)
         elif name:
             notes.add(f"beta_dropped:{re.sub(r'[^A-Za-z0-9_.-]', '_', name[:64])}")
     return sorted(kept)

@@ -1,7 +1,7 @@
 """The conversation as Bedrock accepts it: alternating turns, paired tool calls, nothing blank.
 
-The passes are in the order of the protocol notes (B.2 to B.19). Each leaves what earlier turns became unchanged when
-a turn is added at the end, because caches keep prefixes.
+The order of the passes matters. Each leaves what earlier turns became unchanged when a turn is added at the end,
+because caches keep prefixes.
 """
 
 from collections.abc import Iterator
@@ -24,7 +24,10 @@ MAX_DOCUMENTS = 5
 def after_compaction(messages: list[Json]) -> list[Json]:
     """The messages from the last compaction block with a text on; the text stands for everything before it."""
     for index in range(len(messages) - 1, -1, -1):
-        blocks = blocks_of(messages[index].get("content"))
+        content = messages[index].get("content")
+        if isinstance(content, str):
+            continue
+        blocks = blocks_of(content)
         for at in range(len(blocks) - 1, -1, -1):
             summary = _summary(blocks[at])
             if summary is None:
@@ -74,8 +77,9 @@ def turns_of(messages: list[Json], profile: Profile, names: Names, notes: Notes)
             turn.pieces = _calls_last(_unique_calls(turn.pieces, notes))
     _pair(turns, profile, notes)
     turns = _separated(turns, profile)
-    _name_documents(turns)
-    _limit_media(turns, notes)
+    if blocks.saw_media:
+        _name_documents(turns)
+        _limit_media(turns, notes)
     return turns
 
 

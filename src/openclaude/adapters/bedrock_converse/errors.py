@@ -31,6 +31,12 @@ _GEO_OF_REGION = (
     (re.compile("ap-"), ("apac",)),
     (re.compile("ca-"), ("ca", "us")),
 )
+_ACTIONS = {
+    "ConverseStream": "bedrock:InvokeModelWithResponseStream",
+    "InvokeModelWithResponseStream": "bedrock:InvokeModelWithResponseStream",
+    "CreateInference": "bedrock-mantle:CreateInference",
+}
+"""IAM actions of the operations that are not allowed by `bedrock:InvokeModel`."""
 _NAME_OF_STATUS = {
     400: "ValidationException",
     403: "AccessDeniedException",
@@ -178,9 +184,9 @@ def _denied(refusal: Refusal, place: Place) -> ApiError:
             f"{text} (hint: check AWS_BEARER_TOKEN_BEDROCK: short-term keys live 12 hours at most, a key belongs to "
             "one region, and its owner needs bedrock:CallWithBearerToken)",
         )
-    action = "InvokeModelWithResponseStream" if place.operation == "ConverseStream" else "InvokeModel"
+    action = _ACTIONS.get(place.operation, "bedrock:InvokeModel")
     return _permission(
-        f"{text} (hint: {place.operation} needs bedrock:{action} on {place.model_id} in {place.region})"
+        f"{text} (hint: {place.operation} needs {action} on {place.model_id} in {place.region})"
     )
 
 

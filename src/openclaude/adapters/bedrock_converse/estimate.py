@@ -1,11 +1,12 @@
 """A local count of tokens for models whose provider does not count them. It errs high.
 
-UTF-8 bytes / 3.6, 4 for each message, JSON bytes of the tools / 3.2, 1600 for each image (protocol notes E.4).
+UTF-8 bytes / 3.6, 4 for each message, JSON bytes of the tools / 3.2, 1600 for each image.
 """
 
 import math
 from typing import Any
 
+from openclaude.adapters.bedrock_converse.blocks import blocks_of
 from openclaude.adapters.bedrock_converse.pieces import Json, objects, string
 from openclaude.wire import jsontext
 
@@ -30,20 +31,23 @@ def tokens(body: Any) -> int:
 
 
 def _content(content: Any) -> float:
-    if isinstance(content, str):
-        return len(content.encode("utf-8", "replace")) / _BYTES_PER_TOKEN
-    return sum(_block(block) for block in objects(content))
+    return sum(map(_block, blocks_of(content)))
 
 
 def _block(block: Json) -> float:
+    if block.get("type") == "tool_result":
+        return sum(map(_part, blocks_of(block.get("content")))) + _PER_MESSAGE
+    return _part(block)
+
+
+def _part(block: Json) -> float:
+    """A block that holds no blocks; one that does all the same counts by its bytes."""
     source = block.get("source")
     if block.get("type") == "image":
         return _PER_IMAGE
     if isinstance(source, dict) and source.get("type") in _DATA_SOURCES:
         # A page of a document costs about as much as an image, and takes some 50 kB.
         return _PER_IMAGE * (1 + len(string(source.get("data"))) // 65536)
-    if block.get("type") == "tool_result":
-        return _content(block.get("content")) + _PER_MESSAGE
     if isinstance(block.get("text"), str):
-        return _content(block["text"])
+        return len(block["text"].encode("utf-8", "replace")) / _BYTES_PER_TOKEN
     return len(jsontext.dumps(block)) / _BYTES_PER_TOKEN

@@ -58,6 +58,9 @@ class Notes:
         name = kind if isinstance(kind, str) and kind else "untyped"
         self.add("block_dropped:" + _NOT_IN_NOTE.sub("_", name[:64]))
 
+    def __len__(self) -> int:
+        return len(self._codes)
+
     def codes(self) -> tuple[str, ...]:
         return tuple(self._codes)
 

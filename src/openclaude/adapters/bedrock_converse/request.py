@@ -1,6 +1,8 @@
 """Messages request to Converse request: a pure function of the body, the capability profile and the route's names."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -10,7 +12,7 @@ from openclaude.adapters.bedrock_converse.blocks import blocks_of, mark
 from openclaude.adapters.bedrock_converse.pieces import Json, Notes, Piece, Turn, string, text_piece, ttl_of
 from openclaude.adapters.bedrock_converse.response import ResponseState
 from openclaude.adapters.profiles import Profile
-from openclaude.domain.errors import ApiError, invalid_request
+from openclaude.domain.errors import invalid_request
 from openclaude.wire import jsontext
 
 ATTRIBUTION = "x-anthropic-billing-header:"
@@ -69,14 +71,9 @@ def translate(
     Raises:
         ApiError: 400 or 413, before anything was sent.
     """
-    catalogs = tools.Catalogs(profile)
-    try:
-        built = Builder(profile, catalogs, model_id, route or profile.family, geo).build(
-            jsontext.clean(body), betas
-        )
-        return sealed(built)
-    except (RecursionError, jsontext.JsonError):
-        raise too_deep() from None
+    builder = Builder(profile, tools.Catalogs(profile), model_id, route or profile.family, geo)
+    with bounded_depth():
+        return sealed(builder.build(jsontext.clean(body), betas))
 
 
 def sealed(built: Translation) -> Translation:
@@ -99,8 +96,13 @@ def sealed(built: Translation) -> Translation:
     )
 
 
-def too_deep() -> ApiError:
-    return invalid_request("the request's JSON is nested too deeply to be translated")
+@contextmanager
+def bounded_depth() -> Iterator[None]:
+    """Turn "nested too deeply", wherever it comes from, into a 400."""
+    try:
+        yield
+    except (RecursionError, jsontext.JsonError):
+        raise invalid_request("the request's JSON is nested too deeply to be translated") from None
 
 
 class Builder:
@@ -114,7 +116,9 @@ class Builder:
         self._model_id = model_id
         self._route = route
         self._geo = geo
-        self._version = claude.version(model_id) if profile.family == "claude" else (0, 0)
+        self._version = (
+            claude.version(profile.base_model or model_id) if profile.family == "claude" else (0, 0)
+        )
 
     def build(self, raw: Any, betas: bytes = b"") -> Translation:
         """The translation without its bytes. `raw` holds no unpaired surrogates.
@@ -162,46 +166,56 @@ class _Request:
             if self._profile.tools
             else []
         )
-        choice = tools.tool_choice(
-            self._choice, offers, self._names, self._profile, self._notes, thinking=thinks and self._is_claude
-        )
-        self._parallel(offers)
+        choice = self._tool_choice(offers, thinks=thinks)
         output = self._output(system)
         inference = self._inference(thinks=thinks)
         points = self._cache(offers, system, turns)
-        emulated = bool(offers) and not self._profile.stream_tools
-        needs_placeholder = not offers and _has_tool_blocks(turns)
+        placeholder = tools.PLACEHOLDER if not offers and _has_tool_blocks(turns) else ""
         body: Json = {
             "messages": [{"role": turn.role, "content": caching.rendered(turn.pieces)} for turn in turns]
         }
         if system:
             body["system"] = caching.rendered(system)
-        if offers or needs_placeholder:
-            body["toolConfig"] = {"tools": caching.rendered(offers or tools.placeholder())}
-            if choice is not None:
-                body["toolConfig"]["toolChoice"] = choice
+        if offers or placeholder:
+            body["toolConfig"] = {"tools": caching.rendered(offers or tools.placeholder()), **choice}
         body["inferenceConfig"] = inference
         self._add_rest(body, output)
-        stream = self._body.get("stream") is True
-        if stream and emulated:
-            self._notes.add("stream_emulated")
-        prewarm = self._body["max_tokens"] == 0
-        return Translation(
-            "ConverseStream" if stream and not emulated and not prewarm else "Converse",
-            model_id,
-            body,
-            b"",
-            self._notes.codes(),
-            ResponseState(
-                model=self._body["model"],
-                route=route,
-                tool_names=MappingProxyType(self._names.renamed()),
-                stop_sequences=tuple(inference.get("stopSequences", ())),
-                placeholder=tools.PLACEHOLDER if needs_placeholder else "",
-                discard=prewarm,
-            ),
-            points,
+        operation = self._operation(offers)
+        state = ResponseState(
+            model=self._body["model"],
+            route=route,
+            tool_names=MappingProxyType(self._names.renamed()),
+            stop_sequences=tuple(inference.get("stopSequences", ())),
+            placeholder=placeholder,
+            discard=self._body["max_tokens"] == 0,
         )
+        return Translation(operation, model_id, body, b"", self._notes.codes(), state, points)
+
+    def _operation(self, offers: list[Piece]) -> str:
+        if self._body.get("stream") is not True or self._body["max_tokens"] == 0:
+            return "Converse"
+        if self._profile.stream_tools or not offers:
+            return "ConverseStream"
+        self._notes.add("stream_emulated")
+        return "Converse"
+
+    def _tool_choice(self, offers: list[Piece], *, thinks: bool) -> Json:
+        """The `toolChoice` member of toolConfig, if there is to be one."""
+        forced_auto = thinks and self._is_claude
+        choice = tools.tool_choice(
+            self._choice,
+            offers,
+            self._names,
+            self._profile,
+            self._notes,
+            thinking=forced_auto,
+        )
+        if self._choice.one_at_a_time and offers and self._is_claude:
+            # Converse refuses a `type` here: it has its own toolChoice.
+            self._extra["tool_choice"] = {"disable_parallel_tool_use": True}
+        elif self._choice.one_at_a_time and offers:
+            self._notes.add("disable_parallel_dropped")
+        return {} if choice is None else {"toolChoice": choice}
 
     def _conversation(self) -> tuple[list[Piece], list[Turn]]:
         leading, messages = conversation.split_system(conversation.after_compaction(self._body["messages"]))
@@ -223,7 +237,7 @@ class _Request:
         """Whether the model is going to think; on Claude the fields for it are set on the way."""
         if not self._is_claude:
             return self._reasoning()
-        flags = claude.betas(self._betas, self._body.get("betas"), self._notes)
+        flags = claude.betas(self._betas, self._body.get("betas"), "converse", self._profile, self._notes)
         asked, wanted = self._body.get("thinking"), self._effort()
         field_ = claude.thinking(asked, self._version, self._max_tokens, flags, wanted, self._notes)
         if claude.is_on(field_) and _reasoning_is_missing(
@@ -235,7 +249,9 @@ class _Request:
             self._extra["thinking"] = field_
         thinks = claude.is_on(field_)
         budget_effort = claude.effort_of_budget(asked, self._version) if thinks else ""
-        effort = claude.effort(wanted or budget_effort, self._version, model_id, thinks=thinks)
+        effort = claude.effort(
+            wanted or budget_effort, self._version, self._profile.base_model or model_id, thinks=thinks
+        )
         if effort is not None:
             self._extra["output_config"] = {"effort": effort}
         if flags:
@@ -268,15 +284,6 @@ class _Request:
             case _:
                 return False
         return True
-
-    def _parallel(self, offers: list[Piece]) -> None:
-        if not self._choice.one_at_a_time or not offers:
-            return
-        if self._is_claude:
-            # Converse refuses a `type` here: it has its own toolChoice.
-            self._extra["tool_choice"] = {"disable_parallel_tool_use": True}
-        else:
-            self._notes.add("disable_parallel_dropped")
 
     def _output(self, system: list[Piece]) -> Json | None:
         """`outputConfig` for a JSON schema, or the schema as one more system text where that is not native."""
@@ -346,8 +353,13 @@ class _Request:
         if self._is_claude and "stopSequences" in body["inferenceConfig"]:
             # The only way to learn which sequence stopped the answer.
             body["additionalModelResponseFieldPaths"] = ["/stop_sequence"]
-        if self._body.get("service_tier") == "standard_only":
-            body["serviceTier"] = {"type": "default"}
+        if (tier := service_tier(self._body, self._profile)) is not None:
+            body["serviceTier"] = {"type": tier}
+
+
+def service_tier(body: Json, profile: Profile) -> str | None:
+    """The tier to ask Bedrock for: the route's, or the standard one for a client that wants no other."""
+    return profile.service_tier or ("default" if body.get("service_tier") == "standard_only" else None)
 
 
 def schema_prompt(schema_text: str) -> str:

@@ -42,22 +42,20 @@ def normalise(schema: Any, *, closed: bool) -> tuple[Json, bool]:
     return _rooted(root, walk), walk.changed
 
 
-def enforced(schema: Any) -> Any:
+def enforced(schema: Any, depth: int = 0) -> Any:
     """A schema for structured output: objects closed, keywords that enforcement refuses left out."""
     if isinstance(schema, list):
-        return [enforced(item) for item in schema]
-    if not isinstance(schema, dict):
+        return [enforced(item, depth + 1) for item in schema]
+    if not isinstance(schema, dict) or depth > _DEPTH:
         return schema
     kept: Json = {}
     for key, value in schema.items():
         if key in _NOT_ENFORCED or (key == "minItems" and isinstance(value, int) and value > 1):
             continue
-        if key in _MAPS or key in ("$defs", "definitions"):
-            kept[key] = (
-                {name: enforced(sub) for name, sub in value.items()} if isinstance(value, dict) else value
-            )
+        if (key in _MAPS or key in ("$defs", "definitions")) and isinstance(value, dict):
+            kept[key] = {name: enforced(sub, depth + 1) for name, sub in value.items()}
         elif key in _LISTS or key in _SINGLE:
-            kept[key] = enforced(value)
+            kept[key] = enforced(value, depth + 1)
         else:
             kept[key] = value
     kind = kept.get("type")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from openclaude.adapters.bedrock_converse import errors
-from openclaude.adapters.bedrock_converse.pieces import Json, Notes, objects, string
+from openclaude.adapters.bedrock_converse.pieces import Json, Notes, string
 from openclaude.adapters.bedrock_converse.response import (
     ResponseState,
     blob_text,
@@ -24,6 +24,7 @@ from openclaude.adapters.bedrock_converse.response import (
     usage_json,
     usage_of,
 )
+from openclaude.adapters.bedrock_converse.synthesis import MESSAGE_STOP, STOP
 from openclaude.domain.errors import ApiError
 from openclaude.domain.usage import Usage
 from openclaude.wire import jsontext, sse
@@ -32,8 +33,6 @@ from openclaude.wire.eventstream import EventStreamDecoder, Frame
 TRUNCATED: Final = "The Bedrock stream ended before messageStop."
 
 _DELTA = b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":{"type":"%b","%b":%b}}\n\n'
-_STOP = b'event: content_block_stop\ndata: {"type":"content_block_stop","index":%d}\n\n'
-_MESSAGE_STOP = sse.event("message_stop", b'{"type":"message_stop"}')
 _LEAK_TAIL = 16
 
 _TEXT, _THINKING, _TOOL, _REDACTED = "text", "thinking", "tool_use", "redacted"
@@ -82,6 +81,7 @@ class ConverseStreamDecoder:
         self._saw_tool = False
         self._tail = ""
         self._degraded = Notes()
+        self._noted = 0
 
     @property
     def awaiting_metadata(self) -> bool:
@@ -128,9 +128,11 @@ class ConverseStreamDecoder:
         return self._taken()
 
     def _taken(self) -> bytes:
-        out, self._out = b"".join(self._out), []
-        self.notes += [code for code in self._degraded.codes() if code not in self.notes]
-        self._degraded = Notes()
+        out = b"".join(self._out)
+        self._out.clear()
+        if len(self._degraded) > self._noted:
+            self.notes += self._degraded.codes()[self._noted :]
+            self._noted = len(self._degraded)
         return out
 
     def _emit(self, kind: str, event: Json) -> None:
@@ -164,8 +166,14 @@ class ConverseStreamDecoder:
             return
         if not self.started:
             self._start()
-        # An event that waited for a block to end comes before whatever arrived later.
-        work = deque([(kind, event)])
+        self._event(kind, event)
+        if self._waiting and not self._is_tool_open():
+            self._replay()
+
+    def _replay(self) -> None:
+        """Show what waited for a block to end, in the order it came; some of it may have to wait again."""
+        work = deque(self._waiting)
+        self._waiting = []
         while work and not self.finished:
             self._event(*work.popleft())
             if self._waiting and not self._is_tool_open():
@@ -331,7 +339,7 @@ class ConverseStreamDecoder:
             )
         elif block.kind == _THINKING and not block.signed:
             self._sign(self._state.signature)
-        self._out.append(_STOP % self._index)
+        self._out.append(STOP % self._index)
         self._index += 1
         self._tail = ""
 
@@ -363,7 +371,7 @@ class ConverseStreamDecoder:
         delta = {"stop_reason": reason, "stop_sequence": sequence}
         usage = usage_json(self._metadata or {})
         self._emit("message_delta", {"type": "message_delta", "delta": delta, "usage": usage})
-        self._out.append(_MESSAGE_STOP)
+        self._out.append(MESSAGE_STOP)
         self.stop_reason = reason
         self.finished = True
 
@@ -374,65 +382,6 @@ class ConverseStreamDecoder:
             return
         self._close()
         self._emit("error", _error_json(error))
-
-
-def synthesized(message: Json) -> bytes:
-    """A finished message as the events of a stream, for a model that was not streamed."""
-    out = _Script()
-    head = {**message, "content": [], "stop_reason": None, "stop_sequence": None}
-    head["usage"] = {**message["usage"], "output_tokens": 0}
-    out.event("message_start", {"type": "message_start", "message": head})
-    out.raw(sse.PING)
-    for index, block in enumerate(message["content"]):
-        out.block(index, block)
-    delta = {"stop_reason": message["stop_reason"], "stop_sequence": message["stop_sequence"]}
-    out.event("message_delta", {"type": "message_delta", "delta": delta, "usage": message["usage"]})
-    out.raw(_MESSAGE_STOP)
-    return out.text()
-
-
-class _Script:
-    """Collects the events of a synthesised stream."""
-
-    def __init__(self) -> None:
-        self._parts: list[bytes] = []
-
-    def raw(self, part: bytes) -> None:
-        self._parts.append(part)
-
-    def event(self, kind: str, event: Json) -> None:
-        self._parts.append(sse.event(kind, jsontext.dumps(event)))
-
-    def text(self) -> bytes:
-        return b"".join(self._parts)
-
-    def block(self, index: int, block: Json) -> None:
-        start, deltas = _parts_of(block)
-        self.event(
-            "content_block_start", {"type": "content_block_start", "index": index, "content_block": start}
-        )
-        for delta in deltas:
-            self.event("content_block_delta", {"type": "content_block_delta", "index": index, "delta": delta})
-        self.raw(_STOP % index)
-
-
-def _parts_of(block: Json) -> tuple[Json, list[Json]]:
-    """A block as it starts, and the deltas that complete it."""
-    match block["type"]:
-        case "text":
-            cited = [
-                {"type": "citations_delta", "citation": item} for item in objects(block.get("citations"))
-            ]
-            return {"type": "text", "text": ""}, [{"type": "text_delta", "text": block["text"]}, *cited]
-        case "thinking":
-            deltas = [{"type": "thinking_delta", "thinking": block["thinking"]}] if block["thinking"] else []
-            deltas.append({"type": "signature_delta", "signature": block["signature"]})
-            return {"type": "thinking", "thinking": "", "signature": ""}, deltas
-        case "tool_use":
-            text = jsontext.dumps(block["input"]).decode()
-            return {**block, "input": {}}, [{"type": "input_json_delta", "partial_json": text}]
-        case _:
-            return block, []
 
 
 def _object(payload: bytes) -> Json | None:

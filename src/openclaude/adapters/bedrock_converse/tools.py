@@ -241,7 +241,7 @@ def offered(catalog: Catalog, history: History, choice: Choice, notes: Notes) ->
         and choice.kind != "none"
         and (not pieces or (choice.kind == "tool" and choice.name in refused))
     ):
-        raise _cannot_run(refused)
+        raise cannot_run(refused)
     if choice.kind == "none":
         return []
     if catalog.tool_search and any(entry.deferred and entry.kind == "offer" for entry in catalog.entries):
@@ -260,7 +260,8 @@ def _in_sight(entry: Entry, catalog: Catalog, history: History, choice: Choice) 
     return choice.kind == "tool" and choice.name == entry.name
 
 
-def _cannot_run(names: list[str]) -> ApiError:
+def cannot_run(names: list[str]) -> ApiError:
+    """The refusal of a request that only tools of Anthropic's servers could serve."""
     listed = ", ".join(dict.fromkeys(names))
     return invalid_request(
         f"tools: {listed} runs on Anthropic's servers and cannot run on Amazon Bedrock. "

@@ -6,6 +6,11 @@ from typing import Any
 
 import pytest
 from anthropic.types.beta import BetaMessage
+
+from openclaude.adapters.bedrock_converse import translate
+from openclaude.adapters.bedrock_converse.errors import Place, failure
+from openclaude.adapters.profiles import named
+from openclaude.domain.errors import ApiError
 from support import bedrock_frames
 from support.bedrock_cases import (
     MODEL_OF_PROFILE,
@@ -21,11 +26,6 @@ from support.bedrock_cases import (
     sse_events,
 )
 from support.converse_check import check_request
-
-from openclaude.adapters.bedrock_converse import translate
-from openclaude.adapters.bedrock_converse.errors import Place, failure
-from openclaude.adapters.profiles import named
-from openclaude.domain.errors import ApiError
 
 
 def test_exactly_the_invoke_model_cases_are_left_out() -> None:

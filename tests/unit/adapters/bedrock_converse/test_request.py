@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.bedrock_cases import MODEL_OF_PROFILE, fixture, fixtures
-from support.converse_check import check_request
-from support.messages_requests import REQUESTS, VALUES, sessions
 
 from openclaude.adapters.bedrock_converse import translate
 from openclaude.adapters.profiles import named, overridden
 from openclaude.domain.errors import ApiError
+from support.bedrock_cases import MODEL_OF_PROFILE, fixture, fixtures
+from support.converse_check import check_request
+from support.messages_requests import REQUESTS, VALUES, sessions
 
 PROFILES = st.sampled_from(sorted(MODEL_OF_PROFILE))
 ONLY_SERVER_TOOLS = "websearch_server_tool_qwen"
@@ -21,6 +21,13 @@ ONLY_SERVER_TOOLS = "websearch_server_tool_qwen"
 def converse(body: dict[str, Any], profile: str = "qwen-text", **options: Any) -> Any:
     model_id = options.pop("model_id", MODEL_OF_PROFILE[profile])
     return translate(body, named(profile), model_id=model_id, **options)
+
+
+def attempted(body: dict[str, Any], profile: str, **options: Any) -> Any:
+    try:
+        return converse(body, profile, **options)
+    except ApiError as error:
+        return error
 
 
 def asked(**members: Any) -> dict[str, Any]:
@@ -32,11 +39,9 @@ def asked(**members: Any) -> dict[str, Any]:
 def test_every_request_is_served_or_refused_and_what_is_sent_is_valid(
     body: dict[str, Any], profile: str
 ) -> None:
-    try:
-        built = converse(body, profile, betas=b"effort-2025-11-24, nonsense")
-    except ApiError as error:
-        assert error.status == 400
-        assert error.message.startswith("tools:")
+    built = attempted(body, profile, betas=b"effort-2025-11-24, nonsense")
+    if isinstance(built, ApiError):
+        assert (built.status, built.message[:6]) == (400, "tools:")
         return
     check_request(built.operation, built.model_id, json.loads(built.payload))
 
@@ -152,6 +157,12 @@ def test_threads_that_begin_and_empty_server_lists_change_nothing() -> None:
     assert built.payload == converse(asked()).payload
 
 
+@pytest.mark.parametrize("body", [[], "hi", None], ids=["list", "text", "null"])
+def test_a_body_that_is_no_object_is_refused(body: Any) -> None:
+    with pytest.raises(ApiError, match="should be an object"):
+        converse(body)
+
+
 def test_a_body_nested_without_end_is_refused_and_breaks_nothing() -> None:
     nested: Any = "x"
     for _ in range(600):
@@ -204,6 +215,13 @@ def test_fields_of_one_family_go_where_it_takes_them(
     built = converse(asked(**members), profile, model_id=model_id or MODEL_OF_PROFILE[profile])
     assert built.body.get("additionalModelRequestFields") == extra
     assert built.notes == notes
+
+
+@pytest.mark.parametrize(("budget", "effort"), [(4096, "low"), (4097, "medium"), (16385, "high")])
+def test_a_thinking_budget_becomes_the_effort_that_stands_for_it(budget: int, effort: str) -> None:
+    thinking = {"type": "enabled", "budget_tokens": budget}
+    built = converse(asked(thinking=thinking), "claude", model_id="us.anthropic.claude-opus-5-5")
+    assert built.body["additionalModelRequestFields"]["output_config"] == {"effort": effort}
 
 
 @pytest.mark.parametrize(
@@ -264,6 +282,13 @@ def test_a_route_can_ask_a_model_to_reason(profile: str, effort: str, extra: dic
     assert built.body["additionalModelRequestFields"] == extra
     off = translate(asked(thinking={"type": "disabled"}), reasons, model_id=MODEL_OF_PROFILE[profile])
     assert "additionalModelRequestFields" not in off.body
+
+
+def test_a_family_without_a_spelling_for_it_is_not_asked_to_reason() -> None:
+    kimi = overridden(named("kimi"), reasoning_effort="high")
+    assert (
+        "additionalModelRequestFields" not in translate(asked(), kimi, model_id="moonshotai.kimi-k2.5").body
+    )
 
 
 def test_claude_is_not_asked_to_think_when_its_last_tool_call_lost_its_thinking() -> None:

@@ -1,0 +1,210 @@
+"""AWS credentials for each session: whose environment asks decides whose keys sign.
+
+A launcher hands over the AWS variables of its own shell (edge/sessions.py). Look-ups run in a process of their own with
+that environment (edge/awsprobe.py), when a Bedrock route is first used. One look-up serves everyone who waits for the
+same environment, profile and region.
+"""
+
+import asyncio
+import json
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from openclaude.credentials.sealed import AwsKeys, RouteKey
+from openclaude.domain.errors import ApiError
+from openclaude.domain.http import Origin
+from openclaude.edge.sessions import Sessions
+
+LOOK_UP_SECONDS: Final = 60.0
+AHEAD: Final = 15 * 60.0
+"""Seconds before their end at which keys are fetched anew while the old ones still serve (botocore's advisory window)."""
+TOO_LATE: Final = 60.0
+"""Seconds before their end at which keys are no longer used."""
+BEARER: Final = "AWS_BEARER_TOKEN_BEDROCK"
+
+Credential = AwsKeys | RouteKey
+Then = Callable[[Credential | ApiError], None]
+Probe = Callable[[Mapping[str, str], Mapping[str, Any]], Awaitable[dict[str, Any]]]
+
+
+@dataclass(slots=True)
+class _Entry:
+    """What is known for one (environment, profile, region)."""
+
+    keys: AwsKeys | None = None
+    obtained: float = 0.0
+    expires: float | None = None
+    waiting: list[Then] = field(default_factory=list)
+    busy: bool = False
+
+    def remaining(self, now: float) -> float:
+        return float("inf") if self.expires is None else self.expires - now
+
+    def wants_renewal(self, now: float) -> bool:
+        """Keys with a short life are renewed in its last quarter, others in the last quarter of an hour."""
+        if self.expires is None:
+            return False
+        return self.remaining(now) < min(AHEAD, (self.expires - self.obtained) / 4)
+
+
+class KeyStore:
+    """Credentials of all sessions.
+
+    Args:
+        sessions: which session has which environment.
+        wall: seconds since the epoch.
+        probe: runs a look-up; `run_probe` in production.
+    """
+
+    def __init__(self, sessions: Sessions, *, wall: Callable[[], float], probe: Probe | None = None) -> None:
+        self._sessions = sessions
+        self._wall = wall
+        self._probe = probe or run_probe
+        self._entries: dict[tuple[str, str | None, str], _Entry] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.get_running_loop()
+
+    def for_route(self, *, profile: str | None, region: str, origin: Origin) -> "RouteKeys":
+        """The credentials of one route."""
+        return RouteKeys(self, profile, region, origin)
+
+    def fetch(self, session: str, profile: str | None, region: str, then: Then) -> None:
+        """Hand over keys that are good now, or the reason why there are none."""
+        entry = self._entry(session, profile, region)
+        now = self._wall()
+        if entry.keys is None or entry.remaining(now) < TOO_LATE:
+            entry.waiting.append(then)
+            self._look_up(entry, session, profile, region)
+            return
+        if entry.wants_renewal(now):
+            self._look_up(entry, session, profile, region)
+        then(entry.keys)
+
+    def renew(self, session: str, profile: str | None, region: str, stale: object, then: Then) -> None:
+        """Hand over keys that are newer than `stale`, which AWS has called expired."""
+        entry = self._entry(session, profile, region)
+        if entry.keys is not None and entry.keys is not stale:
+            then(entry.keys)
+            return
+        entry.waiting.append(then)
+        self._look_up(entry, session, profile, region)
+
+    def bearer(self, session: str) -> str | None:
+        """The Bedrock API key in a session's environment."""
+        return self._sessions.environment(session).get(BEARER) or None
+
+    def _entry(self, session: str, profile: str | None, region: str) -> _Entry:
+        return self._entries.setdefault((self._sessions.fingerprint(session), profile, region), _Entry())
+
+    def _look_up(self, entry: _Entry, session: str, profile: str | None, region: str) -> None:
+        if entry.busy:
+            return
+        entry.busy = True
+        env = self._sessions.environment(session)
+        task = self._loop.create_task(
+            self._run(entry, env, profile, region, known=self._sessions.known(session))
+        )
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run(
+        self, entry: _Entry, env: Mapping[str, str], profile: str | None, region: str, *, known: bool
+    ) -> None:
+        try:
+            found = await self._probe(env, {"profile": profile, "region": region})
+        except (OSError, ValueError, TimeoutError) as error:
+            found = {"error": type(error).__name__, "detail": str(error)[:200]}
+        entry.busy = False
+        result: Credential | ApiError
+        if "error" in found:
+            result = explained(found["error"], found["detail"], profile, known=known)
+        else:
+            result = entry.keys = AwsKeys(
+                access_key=found["access_key"],
+                secret_key=found["secret_key"],
+                token=found["token"],
+                source=found["method"],
+            )
+            entry.obtained, entry.expires = self._wall(), found["expires"]
+        waiting, entry.waiting = entry.waiting, []
+        for then in waiting:
+            then(result)
+
+
+class RouteKeys:
+    """The credentials of one route; satisfies `ports.SigningKeys`."""
+
+    def __init__(self, store: KeyStore, profile: str | None, region: str, origin: Origin) -> None:
+        self._store = store
+        self._profile = profile
+        self._region = region
+        self._origin = origin
+
+    def fetch(self, session: str, then: Then) -> None:
+        """A route's own profile comes first, then a Bedrock API key of the session, then AWS's default chain."""
+        bearer = self._store.bearer(session) if self._profile is None else None
+        if bearer is not None:
+            then(RouteKey(self._origin, bearer))
+            return
+        self._store.fetch(session, self._profile, self._region, then)
+
+    def renew(self, session: str, stale: object, then: Then) -> None:
+        self._store.renew(session, self._profile, self._region, stale, then)
+
+
+async def run_probe(env: Mapping[str, str], question: Mapping[str, Any]) -> dict[str, Any]:
+    """Ask botocore in a process of its own. Raises OSError, ValueError and TimeoutError."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-P",
+        "-m",
+        "openclaude.edge.awsprobe",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        env=dict(env),
+    )
+    try:
+        async with asyncio.timeout(LOOK_UP_SECONDS):
+            output, _ = await process.communicate(json.dumps(question).encode())
+    finally:
+        if process.returncode is None:
+            process.kill()
+    answer = json.loads(output)
+    if not isinstance(answer, dict):
+        raise TypeError("the look-up did not answer with an object")
+    return answer
+
+
+def explained(error: str, detail: str, profile: str | None, *, known: bool = True) -> ApiError:
+    """Why there are no keys, and what to do. botocore's texts name files and profiles, not secrets.
+
+    Args:
+        error: the name of botocore's exception, or `NoCredentials`.
+        detail: its text.
+        profile: the profile that was asked for.
+        known: whether the gateway knows the environment of the session that asked.
+    """
+    where = f"profile `{profile}`" if profile else "the default credential chain"
+    flag = f" --profile {profile}" if profile else ""
+    if error == "NoCredentials":
+        tried = "(environment, ~/.aws, SSO, container and instance were tried)"
+        what = f"no AWS credentials were found with {where} {tried}"
+        hint = f"run `aws configure{flag}` or `aws sso login{flag}`, or `openclaude config init --preset all-anthropic`"
+        if not known:
+            hint = f"start this session again with `openclaude`, so that the gateway knows its environment; else {hint}"
+    elif "SSO" in error or "Token" in error:
+        what = f"the AWS SSO login of {where} is missing or has expired ({error})"
+        hint = f"run `aws sso login{flag}`; the next request uses it without a restart"
+    elif error == "ProfileNotFound":
+        what = f"the AWS {where} does not exist"
+        hint = f"run `aws configure{flag}`, or change `profile` in config.toml"
+    elif error == "TimeoutError":
+        what = f"AWS credentials were not found with {where} within {LOOK_UP_SECONDS:.0f} s"
+        hint = f"try `aws sts get-caller-identity{flag}`: something on its way does not answer"
+    else:
+        what = f"AWS credentials could not be read with {where} ({error}: {detail or 'it gave no reason'})"
+        hint = f"check ~/.aws/config and ~/.aws/credentials, then `aws sts get-caller-identity{flag}`"
+    return ApiError(401, "authentication_error", f"openClaude: {what}. hint: {hint}", retry=False)

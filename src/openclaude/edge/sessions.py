@@ -1,0 +1,93 @@
+"""The sessions that use this gateway, each with the AWS environment of the shell it was started from.
+
+The gateway itself inherits no AWS variable: it serves many shells, and the one that happened to start it must not pay
+for the others. Environments are kept in memory only, for as long as the session's launcher (and the client it became)
+holds its control connection open.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+PREFIX: Final = "AWS_"
+MOST: Final = 1024
+"""Sessions remembered at most; the oldest gives way."""
+
+
+@dataclass(slots=True)
+class _Session:
+    variables: dict[str, str]
+    holders: int = 0
+
+
+class Sessions:
+    """Session id → variables.
+
+    Args:
+        base: what every look-up's process gets: PATH, HOME and the like.
+        own: the AWS variables of the gateway's own environment, for requests that belong to no session.
+    """
+
+    def __init__(self, *, base: Mapping[str, str], own: Mapping[str, str]) -> None:
+        self._base = dict(base)
+        self._own = {name: value for name, value in own.items() if name.startswith(PREFIX)}
+        self._sessions: dict[str, _Session] = {}
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def register(self, variables: Mapping[Any, Any]) -> str:
+        """Take a session in; returns its id, 12 hex digits, the same for the same variables.
+
+        A digest, so that a client whose gateway was restarted is known again as soon as its shell starts another one.
+        PATH comes along for credential_process; everything else that is not AWS's is ignored.
+        """
+        kept = _checked(variables)
+        name = _digest(kept)[:12]
+        if name not in self._sessions and len(self._sessions) >= MOST:
+            self._sessions.pop(next(iter(self._sessions)))
+        session = self._sessions.setdefault(name, _Session(kept))
+        session.holders += 1
+        return name
+
+    def forget(self, name: str) -> None:
+        """One holder less; the last one takes the variables along."""
+        session = self._sessions.get(name)
+        if session is None:
+            return
+        session.holders -= 1
+        if session.holders <= 0:
+            del self._sessions[name]
+
+    def known(self, name: str) -> bool:
+        """Whether the session is registered; requests without one belong to the gateway's own environment."""
+        return not name or name in self._sessions
+
+    def environment(self, name: str) -> dict[str, str]:
+        """The environment of a look-up for this session."""
+        return self._base | self._variables(name)
+
+    def fingerprint(self, name: str) -> str:
+        """The same for every session with the same variables, so that they share one look-up."""
+        return _digest(self._variables(name))
+
+    def _variables(self, name: str) -> dict[str, str]:
+        session = self._sessions.get(name)
+        return self._own if session is None else session.variables
+
+
+def _digest(variables: Mapping[str, str]) -> str:
+    return hashlib.sha256(b"openclaude-session" + json.dumps(sorted(variables.items())).encode()).hexdigest()
+
+
+def _checked(variables: Mapping[Any, Any]) -> dict[str, str]:
+    return {
+        name: value
+        for name, value in variables.items()
+        if isinstance(name, str)
+        and isinstance(value, str)
+        and (name.startswith(PREFIX) or name == "PATH")
+        and "\0" not in name + value
+    }

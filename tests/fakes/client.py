@@ -1,0 +1,37 @@
+"""A client that keeps what it is sent."""
+
+from collections.abc import Sequence
+
+from openclaude.domain.http import Header
+
+
+class FakeClient:
+    """The client's end of one request."""
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.headers: dict[bytes, bytes] = {}
+        self.length: int | None = None
+        self.body = b""
+        self.events: list[str] = []
+
+    def start(self, status: int, headers: Sequence[Header], length: int | None) -> None:
+        self.status = status
+        self.headers = {name.lower(): value for name, value in headers}
+        self.length = length
+        self.events.append("start")
+
+    def write(self, data: bytes) -> None:
+        self.body += data
+
+    def end(self) -> None:
+        self.events.append("end")
+
+    def abort(self) -> None:
+        self.events.append("abort")
+
+    def pause_body(self) -> None:
+        self.events.append("pause")
+
+    def resume_body(self) -> None:
+        self.events.append("resume")

@@ -1,0 +1,54 @@
+"""A transport that sends nothing: it records what it was given and lets a test play the provider."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from openclaude.credentials.sealed import AuthorizedRequest
+from openclaude.domain.errors import ApiError
+from openclaude.domain.http import Header
+from openclaude.ports import Receiver
+
+
+@dataclass
+class FakeCall:
+    """One request under way; the test calls `head`, `data`, `complete` and `fail` as the provider would."""
+
+    authorized: AuthorizedRequest
+    pieces: list[bytes]
+    receiver: Receiver
+    events: list[str] = field(default_factory=list)
+
+    def write(self, data: bytes) -> None:
+        self.pieces.append(data)
+
+    def cancel(self) -> None:
+        self.events.append("cancelled")
+
+    def pause(self) -> None:
+        self.events.append("paused")
+
+    def resume(self) -> None:
+        self.events.append("resumed")
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(self.pieces)
+
+    def answer(self, status: int, body: bytes, headers: Sequence[Header] = ()) -> None:
+        self.receiver.head(status, headers, len(body))
+        self.receiver.data(body)
+        self.receiver.complete()
+
+    def fail(self, error: ApiError) -> None:
+        self.receiver.failed(error)
+
+
+class FakeTransport:
+    """Keeps every call."""
+
+    def __init__(self) -> None:
+        self.calls: list[FakeCall] = []
+
+    def send(self, authorized: AuthorizedRequest, body: Sequence[bytes], receiver: Receiver) -> FakeCall:
+        self.calls.append(FakeCall(authorized, list(body), receiver))
+        return self.calls[-1]

@@ -1,0 +1,120 @@
+"""The product as a user runs it: processes, a home folder of its own, simulated providers at their real names."""
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from openclaude.launcher import daemon
+from openclaude.launcher.control import Running
+from openclaude.launcher.daemon import Gateway
+from openclaude.launcher.state import State, open_state
+from openclaude.simulator.world import World
+
+OPENCLAUDE = (sys.executable, "-P", "-m", "openclaude")
+CLIENT = Path(__file__).resolve().parents[2] / ".cache" / "client" / "node_modules" / ".bin" / "claude"
+
+
+@dataclass(frozen=True)
+class Home:
+    """A user's home folder with a stored login that `login` names, and openClaude's folder in it."""
+
+    path: Path
+    login: str
+    env: dict[str, str] = field(repr=False)
+
+    @property
+    def state_home(self) -> Path:
+        return self.path / ".openClaude"
+
+    def state(self) -> State:
+        return open_state(self.state_home)
+
+    def run(
+        self,
+        *arguments: str,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        timeout: float = 60,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `openclaude` to its end."""
+        return subprocess.run(
+            [*OPENCLAUDE, *arguments],
+            env={**self.env, **(env or {})},
+            cwd=cwd or self.path,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    def running(self) -> Running | None:
+        """What the running gateway says of itself."""
+        gateway = daemon.find(self.state(), self.state().secrets())
+        return None if gateway is None else gateway.running
+
+
+def make_home(path: Path, login: str) -> Home:
+    """A home folder with a stored Claude login, as `/login` leaves it on Linux."""
+    folder = path / ".claude"
+    folder.mkdir(parents=True)
+    stored = {
+        "accessToken": login,
+        "refreshToken": "sk-ant-" + "ort01-" + "never-sent-anywhere",
+        "expiresAt": 4102444800000,
+        "scopes": ["user:inference", "user:profile"],
+        "subscriptionType": "max",
+        "rateLimitTier": "default_claude_max_20x",
+    }
+    credentials = folder / ".credentials.json"
+    credentials.write_text(json.dumps({"claudeAiOauth": stored}))
+    credentials.chmod(stat.S_IRUSR | stat.S_IWUSR)
+    env = {
+        "HOME": str(path),
+        "PATH": os.environ["PATH"],
+        "LANG": "C.UTF-8",
+        "TERM": "xterm-256color",
+        "DISABLE_TELEMETRY": "1",
+        "DISABLE_AUTOUPDATER": "1",
+        "DISABLE_ERROR_REPORTING": "1",
+        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+        # subprocess coverage, where the test run measures it
+        **{name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")},
+    }
+    return Home(path, login, env)
+
+
+@contextmanager
+def gateway_for(
+    home: Home,
+    world: World,
+    *,
+    port: int = 0,
+    env: Mapping[str, str] | None = None,
+    flags: Sequence[str] = (),
+) -> Iterator[Gateway]:
+    """A gateway process whose providers are the world's simulators; stopped at the end."""
+    state = home.state()
+    told = {**home.env, **world.aws_env(), **(env or {})}
+    redirects = [flag for entry in world.connect_to for flag in ("--connect-to", entry)]
+    config = state.home / "config.toml"
+    daemon.spawn(
+        state,
+        port=port,
+        config=config if config.exists() else None,
+        env=told,
+        aws={name: value for name, value in told.items() if name.startswith("AWS_")},
+        flags=[*redirects, "--ca-file", str(world.ca_file), *flags],
+    )
+    try:
+        gateway = daemon.find(state, state.secrets())
+        assert gateway is not None
+        yield gateway
+    finally:
+        daemon.stop(state)

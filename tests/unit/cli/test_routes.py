@@ -1,0 +1,95 @@
+import io
+import json
+from argparse import Namespace
+from pathlib import Path
+
+import pytest
+
+from openclaude.cli import routes
+
+CONFIG = """
+[slots]
+haiku = "qwen-3-coder[1m]"
+sonnet = "gone"
+
+[[routes]]
+match = "claude-*"
+to = "anthropic"
+
+[[routes]]
+match = "qwen-3-coder"
+to = "bedrock"
+model = "qwen.qwen3-coder-next"
+region = "us-west-2"
+profile = "openclaude"
+
+[[routes]]
+match = "gone"
+to = "bedrock"
+model = "qwen.qwen3-32b-v1:0"
+region = "cn-north-1"
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    home = tmp_path / "oc"
+    home.mkdir(mode=0o700)
+    (home / "config.toml").write_text(CONFIG)
+    return home
+
+
+def shown(folder: Path, *, json: bool = False) -> str:
+    stdout, stderr = io.StringIO(), io.StringIO()
+    env = {"OPENCLAUDE_HOME": str(folder), "HOME": str(folder)}
+    assert routes.run(Namespace(json=json), env=env, stdout=stdout, stderr=stderr) == 0, stderr.getvalue()
+    return stdout.getvalue()
+
+
+def test_the_tables_say_where_each_model_goes_with_which_credential(folder: Path) -> None:
+    assert (
+        shown(folder)
+        == """\
+slot    model                                goes to
+opus    claude-opus-5-5 (client's default)   https://api.anthropic.com
+sonnet  gone                                 https://bedrock-runtime.cn-north-1.amazonaws.com.cn
+haiku   qwen-3-coder                         https://bedrock-runtime.us-west-2.amazonaws.com
+fable   claude-fable-5-2 (client's default)  https://api.anthropic.com
+
+route         goes to                                              model there            credential
+claude-*      https://api.anthropic.com                                                   the login the client sends
+qwen-3-coder  https://bedrock-runtime.us-west-2.amazonaws.com      qwen.qwen3-coder-next  signature by AWS profile openclaude
+gone          https://bedrock-runtime.cn-north-1.amazonaws.com.cn  qwen.qwen3-32b-v1:0    signature by AWS default chain
+
+`qwen-3-coder[1m]` is used as `qwen-3-coder`
+"""
+    )
+
+
+def test_json_has_the_same_tables(folder: Path) -> None:
+    tables = json.loads(shown(folder, json=True))
+    assert tables["normalised"] == {"qwen-3-coder[1m]": "qwen-3-coder"}
+    assert tables["slots"][2] == {
+        "slot": "haiku",
+        "model": "qwen-3-coder",
+        "configured": True,
+        "to": "https://bedrock-runtime.us-west-2.amazonaws.com",
+    }
+    assert tables["routes"][0]["credential"] == "the login the client sends"
+
+
+def test_a_slot_without_a_route_says_so(folder: Path) -> None:
+    only = (
+        '[slots]\nhaiku = "q"\n[[routes]]\nmatch = "q"\nto = "bedrock"\nmodel = "q.q"\nregion = "us-west-2"\n'
+    )
+    (folder / "config.toml").write_text(only)
+    assert "opus    claude-opus-5-5 (client's default)    no route: 404" in shown(folder)
+
+
+def test_a_broken_configuration_is_explained_with_exit_code_2(folder: Path) -> None:
+    (folder / "config.toml").write_text("[gateway]\nport = 0\n")
+    stderr = io.StringIO()
+    env = {"OPENCLAUDE_HOME": str(folder)}
+    assert routes.run(Namespace(json=False), env=env, stdout=io.StringIO(), stderr=stderr) == 2
+    assert "gateway.port" in stderr.getvalue()
+    assert "hint: " in stderr.getvalue()

@@ -1,0 +1,255 @@
+"""Real botocore in its own process, real files; and the rules of sharing and renewing with a made-up look-up."""
+
+import asyncio
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from openclaude.credentials import _vault
+from openclaude.credentials.sealed import AwsKeys, RouteKey, _KeyMaterial
+from openclaude.domain.errors import ApiError
+from openclaude.domain.http import Origin
+from openclaude.edge.awskeys import KeyStore
+from openclaude.edge.sessions import Sessions
+
+pytestmark = pytest.mark.anyio
+ORIGIN = Origin("bedrock-runtime.us-west-2.amazonaws.com")
+
+
+def material(keys: object) -> tuple[str, str, str | None]:
+    assert isinstance(keys, AwsKeys), keys
+    found = _vault.get(keys, _KeyMaterial)
+    return found.access_key, found.secret_key, found.token
+
+
+class Machine:
+    """One gateway's key store over an empty ~/.aws."""
+
+    def __init__(self, folder: Path, probe: Any = None) -> None:
+        self.folder = folder
+        base = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "AWS_CONFIG_FILE": str(folder / "config"),
+            "AWS_SHARED_CREDENTIALS_FILE": str(folder / "credentials"),
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+        self.now = 1_000_000.0
+        self.sessions = Sessions(base=base, own={})
+        self.store = KeyStore(self.sessions, wall=lambda: self.now, probe=probe)
+
+    async def fetch(self, session: str = "", profile: str | None = None) -> object:
+        done: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        route = self.store.for_route(profile=profile, region="us-west-2", origin=ORIGIN)
+        route.fetch(session, done.set_result)
+        return await asyncio.wait_for(done, 30)
+
+    async def renew(self, stale: object, session: str = "", profile: str | None = None) -> object:
+        done: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        route = self.store.for_route(profile=profile, region="us-west-2", origin=ORIGIN)
+        route.renew(session, stale, done.set_result)
+        return await asyncio.wait_for(done, 30)
+
+
+@pytest.fixture
+async def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path)
+
+
+async def test_keys_of_a_profile_are_found(machine: Machine, canary) -> None:
+    key, secret = canary("AK"), canary()
+    text = f"[work]\naws_access_key_id={key}\naws_secret_access_key={secret}\n"
+    (machine.folder / "credentials").write_text(text)
+    assert material(await machine.fetch(profile="work")) == (key, secret, None)
+
+
+async def test_each_session_signs_with_its_own_keys(machine: Machine, canary) -> None:
+    sessions = {
+        name: machine.sessions.register({"AWS_ACCESS_KEY_ID": name, "AWS_SECRET_ACCESS_KEY": canary()})
+        for name in ("AKONE", "AKTWO", "AKTHREE")
+    }
+    for _ in range(2):
+        for name, session in sessions.items():
+            assert material(await machine.fetch(session))[0] == name
+
+
+async def test_a_bedrock_key_of_the_session_comes_before_the_chain_and_after_a_routes_profile(
+    machine: Machine, canary
+) -> None:
+    session = machine.sessions.register({"AWS_BEARER_TOKEN_BEDROCK": canary()})
+    (machine.folder / "credentials").write_text("[work]\naws_access_key_id=AK\naws_secret_access_key=s\n")
+    found = await machine.fetch(session)
+    assert isinstance(found, RouteKey)
+    assert found.origin == ORIGIN
+    assert material(await machine.fetch(session, "work"))[0] == "AK"
+
+
+def write_process(folder: Path) -> None:
+    """A credential_process whose keys say how often it ran."""
+    (folder / "process.py").write_text(
+        "import pathlib\n"
+        f"path = pathlib.Path({str(folder / 'runs')!r})\n"
+        "runs = int(path.read_text()) + 1 if path.exists() else 1\n"
+        "path.write_text(str(runs))\n"
+        """print('{"Version": 1, "AccessKeyId": "AK%d", "SecretAccessKey": "s"}' % runs)\n""",
+    )
+    (folder / "config").write_text(
+        f"[profile work]\ncredential_process = {sys.executable} {folder / 'process.py'}\n"
+    )
+
+
+async def test_a_credential_process_runs_once_for_many_and_again_on_renewal(machine: Machine) -> None:
+    write_process(machine.folder)
+    results = await asyncio.gather(*(machine.fetch(profile="work") for _ in range(100)))
+    assert len(set(map(id, results))) == 1
+    assert material(results[0])[0] == "AK1"
+    renewed = await asyncio.gather(*(machine.renew(results[0], profile="work") for _ in range(100)))
+    assert {material(keys)[0] for keys in renewed} == {"AK2"}
+    assert (machine.folder / "runs").read_text() == "2"
+
+
+async def test_a_late_complaint_about_old_keys_gets_the_new_ones_without_a_look_up(machine: Machine) -> None:
+    write_process(machine.folder)
+    old = await machine.fetch(profile="work")
+    new = await machine.renew(old, profile="work")
+    assert await machine.renew(old, profile="work") is new
+    assert (machine.folder / "runs").read_text() == "2"
+
+
+async def test_changed_files_are_read_on_renewal(machine: Machine) -> None:
+    file = machine.folder / "credentials"
+    file.write_text("[default]\naws_access_key_id=AKOLD\naws_secret_access_key=s\n")
+    old = await machine.fetch()
+    file.write_text("[default]\naws_access_key_id=AKNEW\naws_secret_access_key=s\n")
+    assert material(await machine.renew(old))[0] == "AKNEW"
+
+
+async def test_after_a_failure_keys_that_appear_are_found(machine: Machine) -> None:
+    assert isinstance(await machine.fetch(), ApiError)
+    (machine.folder / "credentials").write_text("[default]\naws_access_key_id=AK\naws_secret_access_key=s\n")
+    assert material(await machine.fetch())[0] == "AK"
+
+
+@pytest.mark.parametrize(
+    ("profile", "config", "said"),
+    [
+        pytest.param(None, "", ["no AWS credentials were found", "aws configure"], id="nothing at all"),
+        pytest.param(
+            "gone", "", ["profile `gone` does not exist", "aws configure --profile gone"], id="no profile"
+        ),
+        pytest.param(
+            "sso",
+            "[profile sso]\nsso_session=corp\nsso_account_id=123456789012\nsso_role_name=r\n"
+            "[sso-session corp]\nsso_start_url=https://corp.awsapps.com/start\nsso_region=us-west-2\n",
+            ["SSO login", "aws sso login --profile sso"],
+            id="no SSO login",
+        ),
+        pytest.param(
+            "broken",
+            "[profile broken]\nsso_session=gone\nsso_account_id=123456789012\nsso_role_name=r\n",
+            ["broken", "hint: "],
+            id="an SSO session that is not there",
+        ),
+        pytest.param(
+            "process",
+            "[profile process]\ncredential_process = /bin/false\n",
+            ["could not be read with profile `process`", "CredentialRetrievalError"],
+            id="a process that fails",
+        ),
+    ],
+)
+async def test_without_keys_the_answer_says_what_to_do(machine: Machine, profile, config, said) -> None:
+    (machine.folder / "config").write_text(config)
+    found = await machine.fetch(profile=profile)
+    assert isinstance(found, ApiError)
+    assert (found.status, found.type, found.retry) == (401, "authentication_error", False)
+    for fragment in said:
+        assert fragment in found.message
+
+
+async def test_a_session_the_gateway_does_not_know_is_told_to_start_again(machine: Machine) -> None:
+    found = await machine.fetch("0123456789ab")
+    assert isinstance(found, ApiError)
+    assert "start this session again with `openclaude`" in found.message
+
+
+class Probe:
+    """A look-up that counts, waits for a signal, and answers what it is told."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.expires: float | None = None
+        self.error: Exception | None = None
+
+    async def __call__(self, env: Any, question: Any) -> dict[str, Any]:
+        self.asked += 1
+        number = self.asked
+        await self.gate.wait()
+        if self.error is not None:
+            raise self.error
+        return {
+            "access_key": f"AK{number}",
+            "secret_key": "s",
+            "token": None,
+            "expires": self.expires,
+            "method": "made-up",
+        }
+
+
+async def test_keys_near_their_end_serve_on_while_new_ones_are_fetched(tmp_path: Path) -> None:
+    probe = Probe()
+    machine = Machine(tmp_path, probe)
+    probe.expires = machine.now + 3600
+    assert material(await machine.fetch())[0] == "AK1"
+    machine.now += 3600 - 800
+    probe.gate.clear()
+    results = await asyncio.gather(*(machine.fetch() for _ in range(50)))
+    assert {material(keys)[0] for keys in results} == {"AK1"}
+    probe.expires = machine.now + 3600
+    probe.gate.set()
+    await asyncio.sleep(0.05)
+    assert material(await machine.fetch())[0] == "AK2"
+    assert probe.asked == 2
+
+
+async def test_keys_past_their_end_are_never_used(tmp_path: Path) -> None:
+    probe = Probe()
+    machine = Machine(tmp_path, probe)
+    probe.expires = machine.now + 900
+    await machine.fetch()
+    machine.now += 880
+    results = await asyncio.gather(*(machine.fetch() for _ in range(100)))
+    assert {material(keys)[0] for keys in results} == {"AK2"}
+    assert probe.asked == 2
+
+
+@pytest.mark.parametrize(
+    "error", [TimeoutError(), OSError("no process"), ValueError("no JSON")], ids=["late", "os", "json"]
+)
+async def test_a_look_up_that_breaks_is_told_and_tried_again(error: Exception, tmp_path: Path) -> None:
+    probe = Probe()
+    machine = Machine(tmp_path, probe)
+    probe.error = error
+    assert isinstance(await machine.fetch(), ApiError)
+    probe.error = None
+    assert material(await machine.fetch())[0] == "AK2"
+
+
+async def test_a_look_up_never_holds_the_event_loop_for_20_ms(machine: Machine) -> None:
+    """The loop's thread is watched: its work in CPU time, which other load on the machine cannot change, and its waits."""
+    (machine.folder / "credentials").write_text("[default]\naws_access_key_id=AK\naws_secret_access_key=s\n")
+    work = wait = 0.0
+    done = asyncio.ensure_future(machine.fetch())
+    while not done.done():
+        worked, waited = time.thread_time(), time.monotonic()
+        await asyncio.sleep(0)
+        work, wait = max(work, time.thread_time() - worked), max(wait, time.monotonic() - waited)
+    assert material(done.result())[0] == "AK"
+    assert work < 0.020
+    assert wait < 0.250

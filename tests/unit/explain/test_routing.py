@@ -1,0 +1,140 @@
+import json
+from typing import Any
+
+import pytest
+
+from openclaude.config import Config, parse
+from openclaude.explain.routing import explained, target_of
+from openclaude.wire.http1 import MAX_BODY_BYTES
+
+CONFIG = """
+[[routes]]
+match = "claude-*"
+to = "anthropic"
+
+[[routes]]
+match = "qwen"
+to = "bedrock"
+model = "arn:aws:bedrock:eu-west-1:123456789012:inference-profile/eu.amazon.nova-2-lite-v1:0"
+
+[[routes]]
+match = "vpc-*"
+to = "bedrock"
+model = "qwen.qwen3-coder-next"
+region = "us-west-2"
+endpoint_url = "https://vpce-1.bedrock-runtime.us-west-2.vpce.amazonaws.com:8443"
+"""
+BODY = {"max_tokens": 10, "messages": [{"role": "user", "content": "hi"}]}
+
+
+@pytest.fixture
+def config() -> Config:
+    return parse(CONFIG, "config.toml")
+
+
+def body(model: str, **more: Any) -> bytes:
+    return json.dumps({"model": model, **BODY, **more}).encode()
+
+
+def test_a_model_of_anthropic_keeps_its_body_and_its_headers(config: Config) -> None:
+    raw = body("claude-opus-5-5")
+    headers = ((b"anthropic-beta", b"a,b"), (b"Anthropic-Version", b"2024-01-01"), (b"x-other", b"1"))
+    found = explained(raw, config, headers=headers)
+    assert found["upstream"] == {
+        "method": "POST",
+        "url": "https://api.anthropic.com/v1/messages",
+        "headers": {
+            "host": "api.anthropic.com",
+            "content-type": "application/json",
+            "anthropic-beta": "a,b",
+            "anthropic-version": "2024-01-01",
+            "content-length": str(len(raw)),
+            "authorization": "<the client's own login>",
+        },
+        "body": json.loads(raw),
+    }
+    assert (found["operation"], found["modelId"]) == ("Messages", "claude-opus-5-5")
+
+
+def test_the_model_name_is_all_that_changes_on_the_way_to_anthropic(config: Config) -> None:
+    raw = body("claude-opus-5-5[1m]", metadata={"x": "[1m]"})
+    found = explained(raw, config)
+    assert found["body"] == {**json.loads(raw), "model": "claude-opus-5-5"}
+    assert found["upstream"]["headers"]["content-length"] == str(len(raw) - len("[1m]"))
+
+
+def test_a_body_that_is_no_json_goes_to_anthropic_as_it_is(config: Config) -> None:
+    found = explained(b'{"model":"claude-opus-5-5", oops', config)
+    assert found["body"] == '{"model":"claude-opus-5-5", oops'
+
+
+def test_the_header_a_login_comes_in_is_the_header_it_leaves_in(config: Config) -> None:
+    found = explained(body("claude-opus-5-5"), config, headers=((b"X-Api-Key", b"never shown"),))
+    assert found["upstream"]["headers"]["x-api-key"] == "<the client's own login>"
+    assert "authorization" not in found["upstream"]["headers"]
+    assert "never shown" not in json.dumps(found)
+
+
+def test_an_arn_is_encoded_in_the_url_and_shown_plain(config: Config) -> None:
+    found = explained(body("qwen"), config)
+    assert found["upstream"]["url"] == (
+        "https://bedrock-runtime.eu-west-1.amazonaws.com/model/arn%3Aaws%3Abedrock%3Aeu-west-1%3A123456789012"
+        "%3Ainference-profile%2Feu.amazon.nova-2-lite-v1%3A0/converse"
+    )
+    assert found["modelId"].endswith(":inference-profile/eu.amazon.nova-2-lite-v1:0")
+    assert found["credential"] == "AWS signature with keys from AWS's default chain"
+
+
+def test_a_configured_endpoint_is_where_the_request_goes(config: Config) -> None:
+    upstream = explained(body("vpc-1", stream=True), config)["upstream"]
+    origin = "vpce-1.bedrock-runtime.us-west-2.vpce.amazonaws.com:8443"
+    assert upstream["url"] == f"https://{origin}/model/qwen.qwen3-coder-next/converse-stream"
+    assert upstream["headers"]["host"] == origin
+
+
+def test_the_reason_names_the_line_and_what_did_not_match(config: Config) -> None:
+    assert explained(body("vpc-1"), config)["reason"] == (
+        "the first route that matches is `vpc-*` (config.toml:11); `claude-*`, `qwen` before it did not match"
+    )
+
+
+def test_a_question_that_needs_no_model_is_answered_here(config: Config) -> None:
+    found = explained(body("vpc-1", max_tokens=0), config)
+    assert found["upstream"] is None
+    assert found["local_answer"]["stop_reason"] == "max_tokens"
+
+
+@pytest.mark.parametrize(
+    ("raw", "status", "message"),
+    [
+        (b"", 400, "openClaude: the body is not valid JSON"),
+        (b'{"max_tokens": 1}', 400, "openClaude: the body needs a string `model`"),
+        (body("gpt-9"), 404, "openClaude: no route matches the model `gpt-9`. Routes: `claude-*`, `qwen`, `vpc-*`."),
+        (b'{"model":"qwen","model":"vpc-1","max_tokens":1,"messages":[{"role":"user","content":"a"}]}', 400, "openClaude: the body names two different models"),
+        (b" " * (MAX_BODY_BYTES + 1), 413, "openClaude: the request is over this gateway's 64 MB"),
+    ],
+    ids=["nothing", "no model", "no route", "two models", "too large"],
+)  # fmt: skip
+def test_what_the_gateway_would_refuse_is_rejected_in_its_words(
+    raw: bytes, status: int, message: str, config: Config
+) -> None:
+    rejected = explained(raw, config)["reject"]
+    assert rejected["status"] == status
+    assert rejected["message"].startswith(message)
+
+
+def test_a_rejection_by_a_route_names_the_route(config: Config) -> None:
+    found = explained(body("qwen", mcp_servers=[{}]), config)
+    assert (found["route"], found["reject"]["status"]) == ("qwen", 400)
+
+
+def test_a_bedrock_route_stands_for_its_model_its_region_and_its_name(config: Config) -> None:
+    target = target_of("vpc-1[1m]", config)
+    assert target is not None
+    assert (target.profile.name, target.model_id) == ("qwen-text", "qwen.qwen3-coder-next")
+    assert (target.region, target.route) == ("us-west-2", "bedrock")
+
+
+@pytest.mark.parametrize("model", ["claude-opus-5-5", "gpt-9"])
+def test_no_other_route_stands_for_anything(model: str, config: Config) -> None:
+    assert target_of(model, config) is None

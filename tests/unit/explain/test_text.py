@@ -1,0 +1,29 @@
+from openclaude.explain.text import readable
+
+ROUTED = {"model": "m", "normalised": "m", "route": "m*", "reason": "it matches"}
+
+
+def test_a_rejection_without_a_route_is_two_lines() -> None:
+    reject = {"status": 404, "type": "not_found_error", "message": "no route"}
+    assert readable({"reject": reject, "notes": []}) == "rejected with 404 not_found_error:\nno route"
+
+
+def test_a_local_answer_takes_the_place_of_a_request() -> None:
+    shown = {**ROUTED, "upstream": None, "local_answer": {"content": []}, "notes": []}
+    assert readable(shown) == (
+        "model       m\nroute       m*\nreason      it matches\n\n"
+        'answered here, without asking a model:\n{\n  "content": []\n}'
+    )
+
+
+def test_a_body_that_is_text_is_shown_as_it_is() -> None:
+    upstream = {"method": "POST", "url": "https://a/b", "headers": {"host": "a"}, "body": "{oops"}
+    assert readable({**ROUTED, "upstream": upstream, "notes": []}).endswith(
+        "POST https://a/b\nhost: a\n\n{oops"
+    )
+
+
+def test_a_note_without_a_meaning_is_shown_all_the_same() -> None:
+    assert readable({"notes": ["brand_new", "top_k_dropped"]}) == (
+        "notes\n  brand_new\n  top_k_dropped  this model takes no top_k here"
+    )

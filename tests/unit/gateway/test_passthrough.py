@@ -1,0 +1,146 @@
+import pytest
+
+from openclaude.domain.errors import upstream_unreachable
+from support.gateway import Gateway
+
+
+def test_status_body_and_the_headers_a_client_reads_come_back_unchanged() -> None:
+    gateway = Gateway()
+    call = gateway.ask("claude-opus-5-5")
+    assert call is not None
+    shown = [
+        (b"Content-Type", b"application/json"),
+        (b"request-id", b"req_1"),
+        (b"anthropic-ratelimit-unified-status", b"rejected"),
+        (b"retry-after", b"30"),
+        (b"x-should-retry", b"false"),
+    ]
+    hidden = [(b"Set-Cookie", b"a=b"), (b"Location", b"https://e"), (b"Alt-Svc", b"h3"), (b"X-Unknown", b"1")]
+    call.answer(429, b'{"type":"error"}', [*shown, *hidden])
+    assert gateway.client.status == 429
+    assert gateway.client.body == b'{"type":"error"}'
+    assert gateway.client.headers == {name.lower(): value for name, value in shown}
+    assert gateway.log.records[0].upstream_request_id == "req_1"
+
+
+def test_only_allowlisted_request_headers_go_out_in_their_order_and_case() -> None:
+    gateway = Gateway()
+    kept = (
+        (b"Accept", b"*/*"),
+        (b"X-Stainless-Lang", b"js"),
+        (b"anthropic-beta", b"b,a"),
+        (b"User-Agent", b"c"),
+    )
+    raw = b'{"model":"claude-opus-5-5"}'
+    exchange = gateway.begin(
+        length=len(raw),
+        headers=(
+            kept[0],
+            (b"X-Evil", b"1"),
+            kept[1],
+            (b"Host", b"h"),
+            kept[2],
+            (b"Connection", b"close"),
+            kept[3],
+        ),
+    )
+    exchange.body(raw)
+    assert tuple(gateway.transport.calls[0].authorized.request.headers) == kept
+
+
+def test_a_request_without_a_login_is_a_401_and_nothing_is_sent() -> None:
+    gateway = Gateway()
+    raw = b'{"model":"claude-opus-5-5"}'
+    exchange = gateway.begin(length=len(raw), login=None)
+    exchange.body(raw)
+    assert gateway.client.status == 401
+    assert gateway.transport.calls == []
+
+
+def test_an_unknown_query_is_a_400() -> None:
+    gateway = Gateway()
+    raw = b'{"model":"claude-opus-5-5"}'
+    exchange = gateway.begin(length=len(raw), query=b"?redirect=https://evil")
+    exchange.body(raw)
+    assert gateway.client.status == 400
+    assert gateway.transport.calls == []
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_redirect_is_neither_followed_nor_shown(status: int) -> None:
+    gateway = Gateway()
+    call = gateway.ask("claude-opus-5-5")
+    assert call is not None
+    call.receiver.head(status, [(b"Location", b"https://evil.example")], 0)
+    assert gateway.client.status == 502
+    assert b"evil" not in gateway.client.body
+    assert b"location" not in gateway.client.headers
+    assert call.events == ["cancelled"]
+    assert len(gateway.transport.calls) == 1
+
+
+def test_a_failure_before_the_answer_is_an_error_and_is_not_retried() -> None:
+    gateway = Gateway()
+    call = gateway.ask("claude-opus-5-5")
+    assert call is not None
+    call.fail(upstream_unreachable("openClaude: it is gone"))
+    assert (gateway.client.status, gateway.error["type"]) == (502, "api_error")
+    assert gateway.client.headers[b"x-should-retry"] == b"true"
+    assert len(gateway.transport.calls) == 1
+
+
+def test_a_stream_that_breaks_is_cut_for_the_client_too() -> None:
+    gateway = Gateway()
+    call = gateway.ask("claude-opus-5-5", stream=True)
+    assert call is not None
+    call.receiver.head(200, [(b"content-type", b"text/event-stream")], None)
+    call.receiver.data(b"event: message_start\n\n")
+    call.fail(upstream_unreachable("openClaude: it is gone"))
+    assert gateway.client.events == ["start", "abort"]
+    assert gateway.log.records[0].outcome == "upstream_failed"
+
+
+def test_a_client_that_leaves_closes_the_provider_at_once() -> None:
+    gateway = Gateway()
+    call = gateway.ask("claude-opus-5-5")
+    assert call is not None
+    gateway.exchange.client_left()
+    assert call.events == ["cancelled"]
+    assert gateway.log.records[0].outcome == "client_left"
+
+
+def test_a_slow_client_pauses_the_provider_and_a_slow_provider_pauses_the_client() -> None:
+    gateway = Gateway()
+    call = gateway.ask("claude-opus-5-5")
+    assert call is not None
+    gateway.exchange.client_full()
+    gateway.exchange.client_drained()
+    call.receiver.upstream_full()
+    call.receiver.upstream_drained()
+    assert call.events == ["paused", "resumed"]
+    assert gateway.client.events == ["pause", "resume"]
+
+
+def test_usage_is_read_off_the_first_and_last_bytes_of_a_stream() -> None:
+    gateway = Gateway()
+    call = gateway.ask("claude-opus-5-5", stream=True)
+    assert call is not None
+    call.receiver.head(200, [], None)
+    call.receiver.data(
+        b'data: {"type":"message_start","message":{"usage":{"input_tokens":1234,"output_tokens":1}}}\n\n'
+    )
+    for _ in range(500):
+        call.receiver.data(b'data: {"type":"content_block_delta","delta":{"text":"filler filler"}}\n\n')
+    call.receiver.data(b'data: {"type":"message_delta","usage":{"output_tokens":')
+    call.receiver.data(b"567}}\n\n")
+    call.receiver.complete()
+    assert (gateway.log.records[0].input_tokens, gateway.log.records[0].output_tokens) == (1234, 567)
+
+
+def test_a_compressed_answer_is_relayed_unread() -> None:
+    gateway = Gateway()
+    call = gateway.ask("claude-opus-5-5")
+    assert call is not None
+    call.answer(200, b'"input_tokens":5', [(b"Content-Encoding", b"gzip")])
+    assert gateway.client.headers[b"content-encoding"] == b"gzip"
+    assert gateway.log.records[0].input_tokens is None

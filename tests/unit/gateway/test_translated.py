@@ -1,0 +1,324 @@
+import json
+
+import pytest
+
+from openclaude.credentials.outbound import credential_lines
+from openclaude.domain.errors import ApiError, upstream_unreachable
+from openclaude.domain.http import Endpoint
+from openclaude.gateway import translated
+from support.bedrock_frames import event, exception
+from support.gateway import Gateway
+
+START = event("messageStart", {"role": "assistant"})
+TEXT = event("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": "hello"}})
+STOP = event("contentBlockStop", {"contentBlockIndex": 0}) + event("messageStop", {"stopReason": "end_turn"})
+METADATA = event("metadata", {"usage": {"inputTokens": 7, "outputTokens": 3}, "metrics": {"latencyMs": 5}})
+WHOLE = {
+    "output": {"message": {"role": "assistant", "content": [{"text": "hello"}]}},
+    "stopReason": "end_turn",
+    "usage": {"inputTokens": 7, "outputTokens": 3, "totalTokens": 10},
+}
+
+
+def streaming(**extra):
+    gateway = Gateway()
+    call = gateway.ask("qwen-3-coder", stream=True, **extra)
+    assert call is not None
+    return gateway, call
+
+
+def test_a_stream_is_translated_as_it_arrives() -> None:
+    gateway, call = streaming()
+    call.receiver.head(200, [], None)
+    call.receiver.data(START + TEXT)
+    assert gateway.client.headers[b"content-type"] == b"text/event-stream; charset=utf-8"
+    assert gateway.client.headers[b"x-openclaude-upstream-model"] == b"qwen.qwen3-coder-next"
+    assert gateway.events == ["message_start", "ping", "content_block_start", "content_block_delta"]
+    call.receiver.data(STOP + METADATA)
+    call.receiver.complete()
+    assert gateway.events[4:] == ["content_block_stop", "message_delta", "message_stop"]
+    assert gateway.client.events == ["start", "end"]
+    assert (gateway.log.records[0].outcome, gateway.log.records[0].output_tokens) == ("complete", 3)
+    gateway.clock.advance(1000)
+    assert gateway.client.events == ["start", "end"]
+
+
+def test_what_the_client_does_not_need_never_leaves() -> None:
+    gateway = Gateway()
+    headers = ((b"User-Agent", b"claude-cli"), (b"anthropic-beta", b"x"), (b"X-Claude-Code-Session-Id", b"s"))
+    raw = json.dumps(
+        {
+            "model": "qwen-3-coder",
+            "max_tokens": 5,
+            "metadata": {"user_id": "someone"},
+            "messages": [{"role": "user", "content": "hi"}],
+        },
+    ).encode()
+    exchange = gateway.begin(length=len(raw), headers=headers)
+    exchange.body(raw)
+    exchange.body_complete()
+    call = gateway.transport.calls[0]
+    names = {name.lower() for name, _ in call.authorized.request.headers}
+    assert names == {b"content-type", b"accept", b"accept-encoding"}
+    assert b"someone" not in call.body
+
+
+def test_a_refusal_in_the_first_frame_is_a_real_http_error() -> None:
+    gateway, call = streaming()
+    call.receiver.head(200, [], None)
+    call.receiver.data(exception("throttlingException", {"message": "Too many requests"}))
+    assert gateway.client.status == 429
+    assert gateway.error["type"] == "rate_limit_error"
+    assert gateway.client.headers[b"x-should-retry"] == b"true"
+    assert call.events == ["cancelled"]
+
+
+def test_an_exception_in_mid_stream_ends_with_an_error_event() -> None:
+    gateway, call = streaming()
+    call.receiver.head(200, [], None)
+    call.receiver.data(START + TEXT)
+    call.receiver.data(exception("internalServerException", {"message": "oh"}))
+    assert gateway.events[-2:] == ["content_block_stop", "error"]
+    assert gateway.client.events == ["start", "end"]
+    assert gateway.log.records[0].outcome == "upstream_failed"
+
+
+def test_a_connection_that_breaks_in_mid_stream_ends_with_an_error_event_and_not_with_a_cut() -> None:
+    gateway, call = streaming()
+    call.receiver.head(200, [], None)
+    call.receiver.data(START + TEXT)
+    call.fail(upstream_unreachable("openClaude: it is gone"))
+    assert gateway.events[-1] == "error"
+    assert gateway.client.events == ["start", "end"]
+
+
+def test_a_stream_that_ends_before_its_stop_is_not_a_success() -> None:
+    gateway, call = streaming()
+    call.receiver.head(200, [], None)
+    call.receiver.data(START + TEXT)
+    call.receiver.complete()
+    assert gateway.events[-1] == "error"
+    assert "message_stop" not in gateway.events
+    assert gateway.log.records[0].outcome == "upstream_failed"
+
+
+def test_a_stream_that_ends_before_its_first_frame_is_an_http_error() -> None:
+    gateway, call = streaming()
+    call.receiver.head(200, [], None)
+    call.receiver.complete()
+    assert gateway.client.status == 502
+
+
+def test_token_counts_that_do_not_come_are_not_waited_for_long() -> None:
+    gateway, call = streaming()
+    call.receiver.head(200, [], None)
+    call.receiver.data(START + TEXT + STOP)
+    assert gateway.client.events == ["start"]
+    gateway.clock.advance(translated.METADATA_GRACE)
+    assert gateway.events[-1] == "message_stop"
+    assert call.events == ["cancelled"]
+    assert "usage_missing" in gateway.log.records[0].notes
+
+
+def test_a_held_stream_starts_after_a_minute_and_is_kept_alive_by_pings() -> None:
+    gateway, call = streaming()
+    gateway.clock.advance(59)
+    assert gateway.client.events == []
+    gateway.clock.advance(2)
+    assert gateway.events == ["message_start", "ping"]
+    call.receiver.head(200, [], None)
+    gateway.clock.advance(31)
+    assert gateway.events == ["message_start", "ping", "ping", "ping"]
+    call.receiver.data(START + TEXT + STOP + METADATA)
+    assert gateway.events.count("message_start") == 1
+    assert gateway.events[-1] == "message_stop"
+
+
+def test_pings_never_mask_a_dead_provider() -> None:
+    gateway, call = streaming()
+    gateway.clock.advance(translated.FIRST_BYTE + 1)
+    assert gateway.events[-1] == "error"
+    assert "sent nothing for 120 s" in gateway.client.body.decode()
+    assert call.events == ["cancelled"]
+    assert gateway.clock.pending == 0
+
+
+def test_a_stream_that_falls_silent_between_frames_is_ended() -> None:
+    gateway, call = streaming()
+    call.receiver.head(200, [], None)
+    call.receiver.data(START + TEXT)
+    gateway.clock.advance(119)
+    assert gateway.events.count("ping") >= 7
+    gateway.clock.advance(2)
+    assert gateway.events[-1] == "error"
+    assert call.events == ["cancelled"]
+
+
+def test_a_refusal_that_arrives_after_the_stream_was_started_is_an_error_event() -> None:
+    gateway, call = streaming()
+    gateway.clock.advance(61)
+    body = json.dumps({"message": "no access"}).encode()
+    call.answer(403, body, [(b"x-amzn-errortype", b"AccessDeniedException")])
+    assert gateway.client.status == 200
+    assert gateway.events[-1] == "error"
+    assert "permission_error" in gateway.client.body.decode()
+
+
+def test_a_whole_answer_is_translated() -> None:
+    gateway = Gateway()
+    call = gateway.ask("qwen-3-coder")
+    assert call is not None
+    call.answer(200, json.dumps(WHOLE).encode())
+    message = json.loads(gateway.client.body)
+    assert (message["model"], message["content"]) == ("qwen-3-coder", [{"type": "text", "text": "hello"}])
+    assert gateway.client.length == len(gateway.client.body)
+
+
+def test_a_whole_answer_may_take_as_long_as_the_client_waits() -> None:
+    gateway = Gateway()
+    call = gateway.ask("qwen-3-coder")
+    gateway.clock.advance(translated.FIRST_BYTE + 30)
+    assert gateway.client.events == []
+    gateway.clock.advance(translated.WHOLE_ANSWER)
+    assert gateway.client.status == 504
+    assert call is not None
+    assert call.events == ["cancelled"]
+
+
+def test_a_model_that_cannot_stream_tools_gets_an_emulated_stream_with_pings() -> None:
+    gateway = Gateway(qwen="us.meta.llama4-maverick-17b-instruct-v1:0")
+    tools = [{"name": "t", "input_schema": {"type": "object"}}]
+    call = gateway.ask("qwen-3-coder", stream=True, tools=tools)
+    assert call is not None
+    assert call.authorized.request.target.endswith(b"/converse")
+    gateway.clock.advance(80)
+    assert gateway.events == ["ping", "ping"]
+    call.answer(200, json.dumps(WHOLE).encode())
+    assert gateway.events[-2:] == ["message_delta", "message_stop"]
+    assert "stream_emulated" in gateway.log.records[0].notes
+
+
+def test_an_error_after_an_emulated_stream_has_started_is_an_error_event() -> None:
+    gateway = Gateway(qwen="us.meta.llama4-maverick-17b-instruct-v1:0")
+    tools = [{"name": "t", "input_schema": {"type": "object"}}]
+    call = gateway.ask("qwen-3-coder", stream=True, tools=tools)
+    assert call is not None
+    gateway.clock.advance(61)
+    call.fail(upstream_unreachable("openClaude: it is gone"))
+    assert gateway.events[-1] == "error"
+
+
+def test_an_unsupported_field_is_removed_and_the_request_sent_once_more() -> None:
+    gateway = Gateway()
+    call = gateway.ask("qwen-3-coder", temperature=0.5)
+    assert call is not None
+    text = "This model doesn't support the temperature field. Remove temperature and try again."
+    call.answer(400, json.dumps({"message": text}).encode(), [(b"x-amzn-errortype", b"ValidationException")])
+    assert len(gateway.transport.calls) == 2
+    assert b"temperature" not in gateway.transport.calls[1].body
+    gateway.transport.calls[1].answer(200, json.dumps(WHOLE).encode())
+    assert gateway.client.status == 200
+    assert any("temperature" in note for note in gateway.log.records[0].notes)
+
+
+@pytest.mark.parametrize("name", [b"ExpiredTokenException", b"ExpiredToken", b"com.amazon#RequestExpired:"])
+def test_expired_keys_are_renewed_once(name: bytes) -> None:
+    gateway = Gateway()
+    call = gateway.ask("qwen-3-coder")
+    assert call is not None
+    call.answer(403, b'{"message":"expired"}', [(b"x-amzn-errortype", name)])
+    assert gateway.keys.renewals == 1
+    gateway.transport.calls[1].answer(403, b'{"message":"expired"}', [(b"x-amzn-errortype", name)])
+    assert gateway.keys.renewals == 1
+    assert gateway.client.status == 401
+
+
+def test_a_clock_that_is_wrong_is_corrected_from_the_answer_and_the_request_sent_once_more() -> None:
+    gateway = Gateway()
+    call = gateway.ask("qwen-3-coder")
+    assert call is not None
+    headers = [
+        (b"x-amzn-errortype", b"InvalidSignatureException"),
+        (b"Date", b"Sun, 22 Nov 2026 01:00:00 GMT"),
+    ]
+    body = b'{"message":"Signature expired: 20261122T000000Z is now earlier than 20261122T005500Z"}'
+    call.answer(403, body, headers)
+    second = gateway.transport.calls[1]
+    assert b"X-Amz-Date: 20261122T010000Z" in credential_lines(second.authorized)
+    second.answer(403, body, headers)
+    assert gateway.client.status == 401
+    third = gateway.ask("qwen-3-coder")
+    assert third is not None
+    assert b"X-Amz-Date: 20261122T010000Z" in credential_lines(third.authorized)
+
+
+def test_missing_keys_are_told_and_nothing_is_sent() -> None:
+    gateway = Gateway()
+    gateway.keys.result = ApiError(401, "authentication_error", "openClaude: no keys. hint: aws configure")
+    assert gateway.ask("qwen-3-coder") is None
+    assert gateway.error["message"] == "openClaude: no keys. hint: aws configure"
+
+
+def test_a_client_that_leaves_while_keys_are_looked_up_causes_no_request() -> None:
+    gateway = Gateway()
+    gateway.keys.slow = True
+    gateway.ask("qwen-3-coder")
+    gateway.exchange.client_left()
+    gateway.keys.waiting[0](gateway.keys.result)
+    assert gateway.transport.calls == []
+
+
+@pytest.mark.parametrize("phase", ["before the head", "in mid-stream"])
+def test_a_client_that_leaves_closes_the_provider_at_once(phase: str) -> None:
+    gateway, call = streaming()
+    if phase == "in mid-stream":
+        call.receiver.head(200, [], None)
+        call.receiver.data(START + TEXT)
+    gateway.exchange.client_left()
+    assert call.events == ["cancelled"]
+    assert gateway.log.records[0].outcome == "client_left"
+    assert gateway.clock.pending == 0
+
+
+def test_a_slow_client_pauses_the_provider() -> None:
+    gateway, call = streaming()
+    gateway.exchange.client_full()
+    gateway.exchange.client_drained()
+    assert call.events == ["paused", "resumed"]
+
+
+def test_the_quota_probe_is_answered_from_here() -> None:
+    gateway = Gateway()
+    raw = b'{"model":"qwen-3-coder","max_tokens":1,"messages":[{"role":"user","content":"quota"}]}'
+    exchange = gateway.begin(length=len(raw))
+    exchange.body(raw)
+    exchange.body_complete()
+    assert gateway.client.status == 200
+    assert gateway.transport.calls == []
+
+
+def test_tokens_are_counted_here_and_marked_as_an_estimate() -> None:
+    gateway = Gateway()
+    assert gateway.ask("qwen-3-coder", endpoint=Endpoint.COUNT_TOKENS) is None
+    assert json.loads(gateway.client.body)["input_tokens"] > 0
+    assert gateway.client.headers[b"x-openclaude-token-count"] == b"estimate"
+
+
+def test_a_body_that_is_not_json_is_a_400() -> None:
+    gateway = Gateway()
+    raw = b'{"model":"qwen-3-coder",'
+    exchange = gateway.begin(length=len(raw))
+    exchange.body(raw)
+    exchange.body_complete()
+    assert gateway.client.status == 400
+    assert gateway.transport.calls == []
+
+
+def test_an_endless_error_body_is_not_kept() -> None:
+    gateway, call = streaming()
+    call.receiver.head(503, [], None)
+    for _ in range(100):
+        call.receiver.data(b"x" * 65536)
+    call.receiver.complete()
+    assert gateway.client.status in {502, 529}
+    assert len(gateway.client.body) < 2000

@@ -1,0 +1,111 @@
+"""JSON in and out, with the text no provider takes made acceptable."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openclaude.wire import jsontext
+
+SURROGATE = "\ud83d"
+VALUES = st.recursive(
+    st.one_of(
+        st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text()
+    ),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(), inner, max_size=3)),
+    max_leaves=12,
+)
+ANY_TEXT = st.text(st.characters(exclude_categories=[]))
+
+
+@given(value=VALUES)
+def test_what_is_written_reads_back_and_is_what_the_standard_library_reads(value: Any) -> None:
+    raw = jsontext.dumps(value)
+    assert jsontext.loads(raw) == json.loads(raw) == value
+
+
+@given(text=ANY_TEXT)
+def test_text_with_any_code_point_becomes_utf_8(text: str) -> None:
+    escaped = json.dumps({text: [text]}).encode()
+    cleaned = jsontext.clean_text(text)
+    cleaned.encode("utf-8")
+    assert jsontext.loads(escaped) == {cleaned: [cleaned]}
+    assert jsontext.loads(jsontext.dumps({text: [text]})) == {cleaned: [cleaned]}
+
+
+@pytest.mark.parametrize(
+    ("text", "cleaned"),
+    [
+        (f"bad {SURROGATE} end", "bad \ufffd end"),
+        (f"{SURROGATE}{SURROGATE}", "\ufffd\ufffd"),
+        ("\udc00\ud800", "\ufffd\ufffd"),
+        ("\ud83d\ude00", "\U0001f600"),
+        (SURROGATE, "\ufffd"),
+        ("\U0001f600 \x00", "\U0001f600 \x00"),
+    ],
+    ids=["in-the-middle", "two-high", "wrong-order", "a-pair-is-joined", "at-the-end", "nothing-to-do"],
+)
+def test_every_unpaired_surrogate_becomes_one_replacement_character(text: str, cleaned: str) -> None:
+    assert jsontext.clean_text(text) == cleaned
+    assert jsontext.clean({text: (value := [text, 1, None])}) == {cleaned: [cleaned, 1, None]}
+    assert value[0] is text
+
+
+def test_a_surrogate_encoded_as_a_character_is_replaced_too() -> None:
+    assert jsontext.loads(b'{"a":"x\xed\xa0\xbdy","b":1.5}') == {"a": "x\ufffdy", "b": 1.5}
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        (b"", "truncated"),
+        (b"{", "truncated"),
+        (b"nope", "malformed"),
+        (b"[NaN]", "malformed"),
+        (b"[1e999]", "out of range"),
+        (b'"\xff"', "not UTF-8"),
+        (b'"\xff\\ud83d"', "not UTF-8"),
+        (b'{"a":"\\ud83d",}', "line 1"),
+        (b'["\\ud83d", NaN]', "NaN is not JSON"),
+        (b'["\\ud83d", 1e999]', "out of range"),
+        (b"[" * 100_000, "nested too deeply"),
+        (b'["\\ud83d",' + b"[" * 100_000, "nested too deeply"),
+    ],
+    ids=[
+        "empty",
+        "cut",
+        "word",
+        "nan",
+        "huge-number",
+        "bad-utf-8",
+        "bad-utf-8-and-surrogate",
+        "comma-and-surrogate",
+        "nan-and-surrogate",
+        "huge-number-and-surrogate",
+        "deep",
+        "deep-and-surrogate",
+    ],
+)
+def test_what_is_not_json_is_refused_with_a_reason(raw: bytes, reason: str) -> None:
+    with pytest.raises(jsontext.JsonError, match=reason):
+        jsontext.loads(raw)
+
+
+def test_a_value_nested_too_deeply_is_not_written() -> None:
+    nested: Any = []
+    for _ in range(100_000):
+        nested = [nested]
+    with pytest.raises(jsontext.JsonError, match="nested too deeply"):
+        jsontext.dumps(nested)
+    while nested:
+        nested = nested.pop()
+
+
+def test_a_value_with_an_unpaired_surrogate_is_written_with_a_replacement() -> None:
+    assert jsontext.dumps([SURROGATE]) == '["\ufffd"]'.encode()
+
+
+def test_output_is_utf_8_without_ascii_escapes() -> None:
+    assert jsontext.dumps({"ü": "\U0001f600"}) == '{"ü":"\U0001f600"}'.encode()
