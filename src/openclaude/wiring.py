@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from openclaude import __version__
-from openclaude.adapters import profiles
 from openclaude.adapters.anthropic import AnthropicAdapter
 from openclaude.adapters.bedrock_converse import ConverseAdapter
+from openclaude.adapters.bedrock_invoke import InvokeAdapter
+from openclaude.adapters.bedrock_messages import MANTLE, MessagesAdapter
+from openclaude.adapters.profiles import Profile
 from openclaude.config import Config, RouteConfig
-from openclaude.credentials.policies import Passthrough, SignFor
+from openclaude.config import capabilities as route_capabilities
+from openclaude.credentials.policies import MANTLE_SERVICE, Passthrough, SignFor, mantle_origin
 from openclaude.domain.http import Origin
 from openclaude.domain.routes import RouteTable
 from openclaude.edge.accesslog import RotatingLog
@@ -145,23 +148,31 @@ def _route(route: RouteConfig, keys: KeyStore) -> Route:
 
 def dialect(route: RouteConfig) -> Dialect:
     """How a Bedrock route speaks to its model."""
-    return ConverseAdapter(
-        route=BEDROCK,
-        model_id=route.model or "",
-        region=route.region or "",
-        profile=capabilities(route),
-    )
+    model, region, profile = route.model or "", route.region or "", capabilities(route)
+    match profile.via:
+        case "messages":
+            return MessagesAdapter(
+                model_id=model, region=region, profile=profile, endpoint=route.endpoint, geo=route.geo
+            )
+        case "invoke":
+            return InvokeAdapter(route=BEDROCK, model_id=model, region=region, profile=profile, geo=route.geo)
+        case _:
+            return ConverseAdapter(
+                route=BEDROCK, model_id=model, region=region, profile=profile, geo=route.geo
+            )
 
 
-def capabilities(route: RouteConfig) -> profiles.Profile:
-    """What the model of a Bedrock route can do."""
-    return profiles.profile_for(route.model or "")
+def capabilities(route: RouteConfig) -> Profile:
+    """What the model of a Bedrock route can do, with everything the route says of it."""
+    return route_capabilities(route)
 
 
 def signature(route: RouteConfig) -> SignFor:
     """How a Bedrock route signs, and the one origin its requests reach."""
-    endpoint = _origin(route.endpoint_url) if route.endpoint_url else None
-    return SignFor(region=route.region or "", endpoint=endpoint)
+    endpoint, region = _origin(route.endpoint_url) if route.endpoint_url else None, route.region or ""
+    if capabilities(route).via == "messages" and route.endpoint == MANTLE:
+        return SignFor(region=region, service=MANTLE_SERVICE, endpoint=endpoint or mantle_origin(region))
+    return SignFor(region=region, endpoint=endpoint)
 
 
 def _origin(url: str) -> Origin:

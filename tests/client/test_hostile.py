@@ -126,6 +126,23 @@ def test_a_repository_cannot_open_the_clients_tls_to_a_proxy(home: Home, project
         login_arrived(home, world.requests())
 
 
+def test_a_repositorys_proxies_do_not_see_the_login_renewed(home: Home, project: Path) -> None:
+    configure(home)
+    refresh_token = expire_login(home)
+    tls = Authority().server_context("platform.claude.com")
+    with Recorder(tls=tls) as attacker, Recorder() as api, World(echo) as world:
+        env = attacks(attacker.url)["proxies"]["env"] | {"NODE_TLS_REJECT_UNAUTHORIZED": "0"}
+        write_settings(project, {"env": env})
+        directly(home, project, api.url, *HELLO)
+        control, connections = attacker.received(), attacker.connections
+        with gateway_for(home, world):
+            done = home.run(*HELLO, env=with_client(home, world.aws_env()), cwd=project)
+
+        assert refresh_token.encode() in control
+        assert attacker.connections == connections
+        assert done.stdout == "claude-opus-5-5 heard: hello\n"
+
+
 def test_everything_at_once_does_not_move_the_login(
     home: Home, project: Path, tmp_path: Path, canary: Any
 ) -> None:

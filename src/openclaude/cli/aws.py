@@ -17,10 +17,8 @@ if TYPE_CHECKING:
     from openclaude.preflight.calling import Caller
     from openclaude.preflight.models import Model
 
-_ATTACH: Final = (
-    "attach it to the user or role that the routes sign as (IAM console: Add permissions, Create inline policy, JSON); "
-    "its second action is what streamed answers need"
-)
+_ATTACH: Final = "attach it to the user or role that the routes sign as (IAM console: Add permissions, Create inline policy, JSON)"
+_STREAMS: Final = "streamed answers need the second action, InvokeModelWithResponseStream"
 _NO_ROUTE: Final = "no route goes to Bedrock, so no policy is needed"
 _ADD_ROUTE: Final = 'add a route with to = "bedrock" to config.toml (`openclaude config path`)'
 _HEADER: Final = (
@@ -106,7 +104,8 @@ def _policy(args: argparse.Namespace, read: config.Config, stdout: TextIO, stder
         print(f"hint: {_ADD_ROUTE}", file=stderr)
         return FAILED
     print(json.dumps(found.document, indent=2), file=stdout)
-    say(stderr, _ATTACH)
+    invokes = found.document["Statement"][0]["Sid"] == "InvokeModels"
+    say(stderr, f"{_ATTACH}; {_STREAMS}" if invokes else _ATTACH)
     for note in found.notes:
         say(stderr, note)
     return 0

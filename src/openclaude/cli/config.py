@@ -21,7 +21,10 @@ def add_parser(subparsers: Any) -> None:
         "--preset",
         choices=tuple(config.PRESETS),
         default="mixed",
-        help="mixed: haiku on Amazon Bedrock, the rest on your Claude plan (default); all-anthropic: no Bedrock",
+        help=(
+            "mixed: haiku on Amazon Bedrock, the rest on your Claude plan (default); all-anthropic: no Bedrock; "
+            "all-bedrock: every tier a Claude on Amazon Bedrock"
+        ),
     )
     init.add_argument("--force", action="store_true", help="replace a configuration that says something else")
     check = commands.add_parser(

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TextIO
 
 from openclaude import config
-from openclaude.adapters import profiles
 from openclaude.cli.common import PROBLEMS, Setup, explain, say, setup
 from openclaude.domain.models import is_claude
 from openclaude.domain.routes import RouteTable
@@ -70,7 +69,7 @@ class _Routed:
         for model in slots.values():
             decision = self._table.decide(model)
             if decision is not None and decision.route.model is not None and not is_claude(model):
-                sizes.append(profiles.profile_for(decision.route.model).context)
+                sizes.append(config.capabilities(decision.route).context)
         return min(sizes, default=None)
 
 

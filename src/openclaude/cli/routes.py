@@ -1,6 +1,7 @@
 """`openclaude routes`: which model goes where, with which credential, and what was normalised."""
 
 import argparse
+import dataclasses
 import json
 from collections.abc import Mapping
 from typing import Any, TextIO
@@ -10,6 +11,7 @@ from openclaude.cli.common import PROBLEMS, explain
 from openclaude.domain.models import SLOTS
 from openclaude.domain.routes import RouteTable
 
+_NOT_SHOWN = frozenset({"name", "prefixes"})
 CLIENT_DEFAULTS = {
     "opus": "claude-opus-5-5",
     "sonnet": "claude-sonnet-5-5",
@@ -22,7 +24,12 @@ CLIENT_DEFAULTS = {
 def add_parser(subparsers: Any) -> None:
     """Add the command to what `ArgumentParser.add_subparsers` returned."""
     parser = subparsers.add_parser("routes", help="show which model goes where, with which credential")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object, capability profiles included"
+    )
+    parser.add_argument(
+        "--verbose", action="store_true", help="show what each Bedrock route takes its model to be able to do"
+    )
 
 
 def run(args: argparse.Namespace, *, env: Mapping[str, str], stdout: TextIO, stderr: TextIO) -> int:
@@ -43,6 +50,10 @@ def run(args: argparse.Namespace, *, env: Mapping[str, str], stdout: TextIO, std
         for row in route_rows(read)
     ]
     print(aligned(header, cells), file=stdout)
+    if args.verbose:
+        for row in route_rows(read):
+            if row["profile"] is not None:
+                print(f"\n{_profile_text(row)}", file=stdout)
     for written, used in read.normalised:
         print(f"\n`{written}` is used as `{used}`", file=stdout)
     return 0
@@ -74,9 +85,58 @@ def route_rows(read: config.Config) -> list[dict[str, Any]]:
             "to": destination(route),
             "model": route.model,
             "credential": credential(route),
+            "profile": profile(route),
         }
         for route in read.routes
     ]
+
+
+def profile(route: config.RouteConfig) -> dict[str, Any] | None:
+    """What a Bedrock route takes its model to be able to do; None for another route.
+
+    `name` is the entry of the built-in profiles, `members` are the values that apply, `overridden` names those of them
+    that the route sets.
+    """
+    if route.to != "bedrock":
+        return None
+    found = config.capabilities(route)
+    members = {
+        entry.name: _plain(getattr(found, entry.name))
+        for entry in dataclasses.fields(found)
+        if entry.name not in _NOT_SHOWN
+    }
+    chosen = {
+        "via": route.via,
+        "reasoning_effort": route.reasoning,
+        "service_tier": route.service_tier,
+        "base_model": route.base_model,
+    }
+    said = {name for name, value in chosen.items() if value is not None}
+    return {"name": found.name, "members": members, "overridden": sorted(said | route.capabilities.keys())}
+
+
+def _plain(value: Any) -> Any:
+    return sorted(value) if isinstance(value, frozenset) else value
+
+
+def _profile_text(row: dict[str, Any]) -> str:
+    """A route's profile, one member a line; `*` marks those the route sets."""
+    shown = row["profile"]
+    width = max(len(name) for name in shown["members"])
+    head = f"{row['match']}: {row['model']}, profile {shown['name']} (* set by the route)"
+    lines = [
+        f"{'*' if name in shown['overridden'] else ' '} {name.ljust(width)}  {_cell(value)}"
+        for name, value in shown["members"].items()
+    ]
+    return "\n".join([head, *lines])
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(value) or "none"
+    return "none" if value is None else str(value)
 
 
 def destination(route: config.RouteConfig) -> str:
@@ -85,6 +145,8 @@ def destination(route: config.RouteConfig) -> str:
         return "https://api.anthropic.com"
     if route.endpoint_url is not None:
         return route.endpoint_url
+    if config.capabilities(route).via == "messages" and route.endpoint == "mantle":
+        return f"https://bedrock-mantle.{route.region}.api.aws"
     suffix = "amazonaws.com.cn" if (route.region or "").startswith("cn-") else "amazonaws.com"
     return f"https://bedrock-runtime.{route.region}.{suffix}"
 

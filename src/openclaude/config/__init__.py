@@ -6,6 +6,7 @@ Preset: the commented text a new configuration file starts as.
 Problem: one thing wrong, with its file, line and key, what is wrong and what to do.
 """
 
+from openclaude.config.dialects import capabilities
 from openclaude.config.files import config_path, ensure_written, home, load, load_existing, write_preset
 from openclaude.config.presets import PRESETS
 from openclaude.config.reading import parse, parse_bytes
@@ -18,6 +19,7 @@ __all__ = [
     "ConfigError",
     "Problem",
     "RouteConfig",
+    "capabilities",
     "config_path",
     "ensure_written",
     "home",

@@ -14,9 +14,11 @@ _MODEL_ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,2048}")
 # The kinds Converse serves (Bedrock API model, ConversationalModelId); imported models are not among them.
 _MODEL_ARN: Final = re.compile(
     r"arn:aws(?:-[a-z]+)*:bedrock:(?P<region>[a-z]{2}(?:-[a-z]+)+-\d):(?:\d{12})?:"
-    r"(?:foundation-model|inference-profile|application-inference-profile|provisioned-model"
+    r"(?P<kind>foundation-model|inference-profile|application-inference-profile|provisioned-model"
     r"|custom-model-deployment|prompt|prompt-router|default-prompt-router)/(?P<name>[A-Za-z0-9_.:-]+)"
 )
+_GEO: Final = re.compile(r"(us-gov|us|eu|apac|jp|au|ca|in|global)\.[a-z0-9-]+\.")
+_BETA: Final = re.compile(r"[a-z0-9][a-z0-9-]{2,79}")
 _LABEL: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 # The last label begins with a letter, so no form of an IP address is a host.
 _ENDPOINT: Final = re.compile(
@@ -105,9 +107,63 @@ def choice(*allowed: str) -> Callable[[str], Fault | None]:
     def check(value: str) -> Fault | None:
         if value in allowed:
             return None
-        return f"is unknown: {shown(value)}", f"write one of: {', '.join(allowed)}"
+        named = ", ".join(name or '"" for none' for name in allowed)
+        return f"is unknown: {shown(value)}", f"write one of: {named}"
 
     return check
+
+
+def some(*allowed: str) -> Callable[[list[object]], Fault | None]:
+    """A check that every element of a list is one of `allowed`."""
+
+    def check(value: list[object]) -> Fault | None:
+        if all(item in allowed for item in value):
+            return None
+        wanted = ", ".join(f'"{name}"' for name in allowed)
+        return "has an element that is unknown here", f"write none, some or all of: {wanted}"
+
+    return check
+
+
+def betas(value: list[object]) -> Fault | None:
+    if all(isinstance(item, str) and _BETA.fullmatch(item) for item in value):
+        return None
+    return "has an element that is no anthropic-beta value", 'write them as in "context-1m-2025-08-07"'
+
+
+def tokens(value: int) -> Fault | None:
+    if 1 <= value <= 100_000_000:
+        return None
+    return "must be between 1 and 100000000", "it is a number of tokens"
+
+
+def anything(_: object) -> Fault | None:
+    """For a value of which the type says everything."""
+    return None
+
+
+def base_model(value: str) -> Fault | None:
+    """The id of a model, as the capability profiles know it."""
+    used = normalise(value)
+    if _MODEL_ID.fullmatch(used) and used.strip("."):
+        return None
+    return (
+        f"is not the id of a Bedrock model: {shown(value)}",
+        'write the id of the model behind the ARN, as in "us.anthropic.claude-sonnet-5-5"',
+    )
+
+
+def hides_its_model(value: str) -> bool:
+    """Whether a model's ARN does not say which model it is."""
+    arn = _MODEL_ARN.fullmatch(value)
+    return arn is not None and arn["kind"] == "application-inference-profile"
+
+
+def geo_of_model(value: str) -> str | None:
+    """The geo prefix of an inference profile's id; None when there is none."""
+    arn = _MODEL_ARN.fullmatch(value)
+    found = _GEO.match(arn["name"] if arn else value)
+    return found[1] if found else None
 
 
 def region_of_model(value: str) -> str | None:

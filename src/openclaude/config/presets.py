@@ -42,5 +42,47 @@ _ALL_ANTHROPIC: Final = f"""\
 
 {_CLAUDE_ROUTE}"""
 
-PRESETS: Final = MappingProxyType({"mixed": _MIXED, "all-anthropic": _ALL_ANTHROPIC})
+_ALL_BEDROCK: Final = f"""\
+{_HEAD}[slots]                         # every tier keeps the client's own default name, which a route below takes
+# haiku = "claude-haiku-5-5"    # or name another that a route takes: opus, sonnet, haiku, fable
+
+# Signed with AWS credentials; the client's login goes nowhere. A region in which your AWS account has access to the
+# models; "us." keeps inference in the US: "eu.", "apac.", "jp.", "au." or "global." for other regions.
+
+[[routes]]                      # first match wins; exact name, or glob with * and ?
+match  = "claude-opus-5-5"
+to     = "bedrock"
+model  = "us.anthropic.claude-opus-5-5"
+region = "us-west-2"
+
+[[routes]]
+match  = "claude-sonnet-5-5"
+to     = "bedrock"
+model  = "us.anthropic.claude-sonnet-5-5"
+region = "us-west-2"
+
+[[routes]]
+match  = "claude-haiku-5-5"
+to     = "bedrock"
+model  = "us.anthropic.claude-haiku-5-5"
+region = "us-west-2"
+
+[[routes]]
+match  = "claude-fable-5-2"
+to     = "bedrock"
+model  = "us.anthropic.claude-fable-5-1"   # the newest Fable on Bedrock
+region = "us-west-2"
+
+[[routes]]
+match  = "claude-sonnet-5"      # what the client asks in auto mode whether an action is safe
+to     = "bedrock"
+model  = "us.anthropic.claude-sonnet-5-5"
+region = "us-west-2"
+# No profile: AWS's default chain finds the credentials (AWS_PROFILE, environment, [default], ...).
+# profile = "openclaude"        # optional, for each route: this profile of ~/.aws, and no other credentials
+"""
+
+PRESETS: Final = MappingProxyType(
+    {"mixed": _MIXED, "all-anthropic": _ALL_ANTHROPIC, "all-bedrock": _ALL_BEDROCK}
+)
 """Preset name to file text."""

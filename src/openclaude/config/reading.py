@@ -145,4 +145,11 @@ def _route(entry: Entry, line: int) -> RouteConfig:
         profile=entry.get("profile"),
         endpoint_url=endpoint and endpoint.lower(),
         line=line,
+        via=entry.get("via"),
+        endpoint=entry.get("endpoint", "mantle"),
+        base_model=entry.get("base_model"),
+        geo=entry.get("geo"),
+        service_tier=entry.get("service_tier"),
+        reasoning=entry.get("reasoning"),
+        capabilities=MappingProxyType(entry.get("capabilities", {})),
     )

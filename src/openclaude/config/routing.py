@@ -4,11 +4,12 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from openclaude.config.checks import Fault, region_of_endpoint, region_of_model
+from openclaude.config.checks import Fault, hides_its_model, region_of_endpoint, region_of_model
+from openclaude.config.dialects import report_dialect
 from openclaude.config.lines import KeyPath
 from openclaude.config.report import Report
-from openclaude.config.schema import ROUTES, TABLES
-from openclaude.config.tables import example, read_table, unknown_key
+from openclaude.config.schema import CAPABILITIES, ROUTES, TABLES
+from openclaude.config.tables import example, read_table, unknown_capability, unknown_key
 from openclaude.domain.models import covers, matches
 
 Entry = Mapping[str, Any]
@@ -54,9 +55,16 @@ def _entry(report: Report, path: KeyPath, route: object) -> Entry:
         entry = read_table(report, path, route, ROUTES["anthropic"], _unknown_beside_login)
     else:
         entry = read_table(report, path, route, TABLES["routes"])
+    if "capabilities" in entry:
+        inner = (*path, "capabilities")
+        entry["capabilities"] = read_table(
+            report, inner, entry["capabilities"], CAPABILITIES, unknown_capability
+        )
     if isinstance(route, dict):
         _report_missing(report, path, route, entry)
         _report_regions(report, path, entry)
+    if entry.get("to") == "bedrock" and "model" in entry:
+        report_dialect(report, path, entry)
     return entry
 
 
@@ -74,6 +82,8 @@ def _report_missing(report: Report, path: KeyPath, written: Entry, entry: Entry)
         needed.append("model")
         if not region_of_model(entry.get("model", "")):
             needed.append("region")
+        if hides_its_model(entry.get("model", "")):
+            needed.append("base_model")
     for name in needed:
         if name not in written:
             report.add((*path, name), ("is missing", example(name, TABLES["routes"][name])))

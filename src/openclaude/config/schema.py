@@ -21,11 +21,28 @@ class Key:
         names_model: whether the value is a model name, to be normalised.
     """
 
-    kind: type[str] | type[int]
+    kind: type[str] | type[int] | type[bool] | type[list[str]] | type[dict[str, Any]]
     check: Callable[[Any], Fault | None]
     example: str
     names_model: bool = False
 
+
+GEOS: Final = ("us", "eu", "apac", "jp", "au", "ca", "in", "us-gov", "global")
+FAMILIES: Final = (
+    "claude",
+    "deepseek",
+    "glm",
+    "gpt",
+    "gpt-oss",
+    "grok",
+    "kimi",
+    "llama",
+    "minimax",
+    "mistral",
+    "nova",
+    "qwen",
+    "writer",
+)
 
 _ANTHROPIC_ROUTE: Final = {
     "match": Key(str, checks.pattern, '"claude-*"', names_model=True),
@@ -38,7 +55,49 @@ _BEDROCK_ROUTE: Final = _ANTHROPIC_ROUTE | {
     "endpoint_url": Key(
         str, checks.endpoint_url, '"https://vpce-0123.bedrock-runtime.us-west-2.vpce.amazonaws.com"'
     ),
+    "via": Key(str, checks.choice("converse", "invoke", "messages"), '"converse"'),
+    "endpoint": Key(str, checks.choice("mantle", "runtime"), '"mantle"'),
+    "base_model": Key(str, checks.base_model, '"us.anthropic.claude-sonnet-5-5"', names_model=True),
+    "geo": Key(str, checks.choice(*GEOS), '"us"'),
+    "service_tier": Key(str, checks.choice("priority", "default", "flex", "reserved"), '"flex"'),
+    "reasoning": Key(str, checks.choice("low", "medium", "high"), '"low"'),
+    "capabilities": Key(dict, checks.anything, "{ max_output = 8192 }"),
 }
+
+_SWITCH: Final = Key(bool, checks.anything, "true")
+_TOKENS: Final = Key(int, checks.tokens, "8192")
+CAPABILITIES: Final[Mapping[str, Key]] = MappingProxyType(
+    {
+        "family": Key(str, checks.choice(*FAMILIES), '"claude"'),
+        "max_output": _TOKENS,
+        "context": _TOKENS,
+        "tools": _SWITCH,
+        "stream_tools": _SWITCH,
+        "tool_choice": Key(list, checks.some("auto", "any", "tool"), '["auto", "any"]'),
+        "strict": _SWITCH,
+        "tool_search": _SWITCH,
+        "tool_result_media": Key(list, checks.some("image", "document"), '["image"]'),
+        "tool_result_status": _SWITCH,
+        "colocate": Key(list, checks.some("text", "image", "document"), '["text", "image"]'),
+        "images": _SWITCH,
+        "documents": _SWITCH,
+        "neutral_names": _SWITCH,
+        "cache_points": _SWITCH,
+        "cache_tools": _SWITCH,
+        "cache_ttl_1h": _SWITCH,
+        "leading_assistant": _SWITCH,
+        "trailing_assistant": _SWITCH,
+        "mid_conversation_system": _SWITCH,
+        "json_schema": _SWITCH,
+        "stop_sequences": _SWITCH,
+        "top_k": Key(str, checks.choice("anthropic", "nova", ""), '"nova"'),
+        "reasoning": Key(str, checks.choice("anthropic", "openai", "qwen", "nova", ""), '"openai"'),
+        "replay_reasoning": _SWITCH,
+        "interleaved_thinking": _SWITCH,
+        "betas": Key(list, checks.betas, '["context-1m-2025-08-07"]'),
+    }
+)
+"""The members of a capability profile that `[routes.capabilities]` may set, as `adapters.profiles.Profile` has them."""
 
 TABLES: Final[Mapping[str, Mapping[str, Key]]] = MappingProxyType(
     {

@@ -6,7 +6,7 @@ from typing import Any, Final
 from openclaude.config.checks import Fault
 from openclaude.config.lines import KeyPath
 from openclaude.config.report import Report
-from openclaude.config.schema import TABLES, Key
+from openclaude.config.schema import CAPABILITIES, TABLES, Key
 from openclaude.domain.models import normalise
 
 _TYPE_NAMES: Final[Mapping[type, str]] = {
@@ -17,6 +17,7 @@ _TYPE_NAMES: Final[Mapping[type, str]] = {
     list: "an array",
     dict: "a table",
 }
+_INNER: Final = "routes.capabilities"
 _LOOPBACK: Final = ("the gateway listens on 127.0.0.1 and nowhere else", "remove the line")
 _FLAG_ONLY: Final = ("is a flag and no setting", "remove the line; see `openclaude serve --help`")
 _LEFT_OUT: Final[Mapping[tuple[str, str], Fault]] = {
@@ -113,9 +114,19 @@ def _used(report: Report, written: Any, key: Key) -> Any:
     return used
 
 
+def unknown_capability(name: str) -> Fault:
+    """What to say of a key that `[routes.capabilities]` does not have."""
+    if name in TABLES["routes"]:
+        return "unknown key", f"it belongs to the route itself: write it above the line {header(_INNER)}"
+    close = _closest(name, CAPABILITIES)
+    hint = f'did you mean "{close}"?' if close else f"known here: {', '.join(CAPABILITIES)}"
+    return "unknown key", hint
+
+
 def _suggestion(table: str, name: str) -> str:
     known = list(TABLES[table] if table else TABLES)
-    homes = {key: other for other, keys in TABLES.items() for key in keys if key not in known}
+    tables = {_INNER: CAPABILITIES, **TABLES}
+    homes = {key: other for other, keys in tables.items() for key in keys if key not in known}
     if name in homes:
         return f"it belongs under {header(homes[name])}"
     close = _closest(name, [*known, *homes])

@@ -1,9 +1,9 @@
 """The configuration as values, and what is said when there is none."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 DEFAULT_PORT: Final = 4000
 
@@ -20,6 +20,13 @@ class RouteConfig:
         profile: the AWS profile, or None for AWS's default chain.
         endpoint_url: `https://host[:port]` in lower case, or None for the region's public endpoint.
         line: where the entry begins in its file; 0 for a built-in route.
+        via: the dialect: "converse", "invoke" or "messages"; None leaves it to the model's capability profile.
+        endpoint: which Messages endpoint `via = "messages"` speaks to: "mantle" or "runtime".
+        base_model: the id of the model, where `model` hides it.
+        geo: where inference is declared to stay, or None.
+        service_tier: the tier every request asks for, or None.
+        reasoning: the reasoning effort asked of a model that is not Claude, or None.
+        capabilities: members of the capability profile, in place of the model's own.
     """
 
     match: str
@@ -29,6 +36,13 @@ class RouteConfig:
     profile: str | None
     endpoint_url: str | None
     line: int
+    via: Literal["converse", "invoke", "messages"] | None = None
+    endpoint: Literal["mantle", "runtime"] = "mantle"
+    base_model: str | None = None
+    geo: str | None = None
+    service_tier: str | None = None
+    reasoning: str | None = None
+    capabilities: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

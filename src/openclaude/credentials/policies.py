@@ -12,6 +12,8 @@ from openclaude.domain.http import Origin, UpstreamRequest
 from openclaude.wire import sigv4
 
 ANTHROPIC: Final = Origin("api.anthropic.com")
+MANTLE_SERVICE: Final = "bedrock-mantle"
+"""What the Messages endpoint of Bedrock is signed for; the runtime signs as `bedrock`."""
 
 
 class Passthrough:
@@ -74,3 +76,8 @@ def bedrock_origin(region: str) -> Origin:
     """The public Bedrock runtime endpoint of a region; China has its own DNS suffix."""
     suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
     return Origin(f"bedrock-runtime.{region}.{suffix}")
+
+
+def mantle_origin(region: str) -> Origin:
+    """Bedrock's Messages endpoint in a region."""
+    return Origin(f"bedrock-mantle.{region}.api.aws")

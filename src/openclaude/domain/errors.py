@@ -22,6 +22,10 @@ STATUS_OF_TYPE = {
 }
 
 
+MALFORMED_OUTPUT = "malformed_output"
+"""The note of an error that the same request, sent once more, may not meet again."""
+
+
 @dataclass(slots=True)
 class ApiError(Exception):
     """An answer that is an error.

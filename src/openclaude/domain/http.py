@@ -70,6 +70,10 @@ class SafeHeaders:
     def __repr__(self) -> str:
         return f"SafeHeaders({[name.decode('latin-1') for name, _ in self._pairs]})"
 
+    def get_all(self, name: bytes) -> list[bytes]:
+        """Every value of `name` (given in lower case), in order."""
+        return [value for key, value in self._pairs if key.lower() == name]
+
     def get(self, name: bytes) -> bytes | None:
         """The first value of `name` (given in lower case), or None."""
         for key, value in self._pairs:

@@ -49,11 +49,13 @@ class OneShot:
     Args:
         tls: a context that verifies; see edge/tls.py.
         dial: where origins are dialled.
+        patience: seconds that may pass without a byte of an answer.
     """
 
-    def __init__(self, *, tls: ssl.SSLContext, dial: DialMap) -> None:
+    def __init__(self, *, tls: ssl.SSLContext, dial: DialMap, patience: float = ANSWER_SECONDS) -> None:
         self._tls = tls
         self._dial = dial
+        self._patience = patience
 
     def send(self, authorized: AuthorizedRequest, body: bytes) -> Answer:
         """The answer to a request.
@@ -67,7 +69,7 @@ class OneShot:
             raise ValueError(f"a credential may not be sent to {origin}: it is not https")
         try:
             with socket.create_connection(self._dial.address(origin), CONNECT_SECONDS) as plain:
-                plain.settimeout(ANSWER_SECONDS)
+                plain.settimeout(self._patience)
                 with self._tls.wrap_socket(plain, server_hostname=origin.host) as secured:
                     secured.sendall(_head(authorized) + body)
                     return _read(origin, secured, authorized.request.method.decode())

@@ -40,6 +40,7 @@ MEANINGS: Final = MappingProxyType(
         "top_k_dropped": "this model takes no top_k here",
         "top_p_clamped": "top_p was outside 0 to 1",
         "top_p_dropped": "this model takes no top_p here",
+        "typed_tool_dropped": "a tool Anthropic defines by its type does not exist on Bedrock; it was left out",
         "typed_tool_emulated": "a tool Anthropic defines by its type was given its schema",
         "usage_missing": "the stream ended without token counts; they are zero",
     }

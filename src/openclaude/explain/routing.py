@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from openclaude import wiring
 from openclaude.adapters.anthropic import AnthropicAdapter
-from openclaude.config import Config, RouteConfig
+from openclaude.config import Config, RouteConfig, capabilities
 from openclaude.credentials.policies import ANTHROPIC
 from openclaude.domain.errors import ApiError, invalid_request
 from openclaude.domain.http import (
@@ -113,7 +113,7 @@ def target_of(
     route = decision.route
     where = region or route.region or DEFAULT_REGION
     return checked(
-        Target(wiring.capabilities(route), route.model or "", where, operation, route=wiring.BEDROCK)
+        Target(capabilities(route), route.model or "", where, operation, route=wiring.BEDROCK, geo=route.geo)
     )
 
 

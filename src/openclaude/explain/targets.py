@@ -76,6 +76,7 @@ class Target:
     Attributes:
         operation: the operation that was asked for, or None for the one the request implies.
         route: goes into the signature of unsigned reasoning; the profile's family when empty.
+        geo: where inference is declared to stay, or None.
     """
 
     profile: Profile
@@ -83,6 +84,7 @@ class Target:
     region: str
     operation: str | None
     route: str = ""
+    geo: str | None = None
 
     @property
     def dialect(self) -> Dialect:
@@ -105,6 +107,7 @@ class Target:
             profile,
             model_id=self.model_id,
             route=self.route,
+            geo=self.geo,
             betas=value_of(headers, b"anthropic-beta"),
             version=value_of(headers, b"anthropic-version"),
         )
@@ -113,6 +116,11 @@ class Target:
     def call(self, built: Any, *, wants_stream: bool) -> Any:
         """The call of a translation; reads the answer."""
         return self.dialect.call(built, self.region, wants_stream=wants_stream)
+
+
+def value_of(headers: Sequence[Header], name: bytes) -> bytes:
+    """The values of a header that may be repeated, as one."""
+    return b",".join(value for key, value in headers if key.lower() == name)
 
 
 def choose(*, profile: str | None, model_id: str | None, region: str | None, operation: str | None) -> Target:
@@ -129,15 +137,10 @@ def choose(*, profile: str | None, model_id: str | None, region: str | None, ope
 
 
 def checked(target: Target) -> Target:
-    """The target, if there is a dialect for it. Raises `UsageError`."""
+    """The target, if there is such an operation. Raises `UsageError`."""
     operation = target.operation
     if operation is not None and operation not in _VIA_OF:
         raise UsageError(f"there is no operation {operation!r}\nhint: there are {', '.join(_VIA_OF)}")
-    if _VIA_OF.get(operation or "", target.profile.via) not in _DIALECTS:
-        raise UsageError(
-            f"the profile {target.profile.name!r} is spoken to by {target.profile.via!r}, which changes nothing\n"
-            f"hint: name an operation with --operation: {', '.join(_VIA_OF)}"
-        )
     return target
 
 
@@ -158,11 +161,9 @@ def _converse() -> Dialect:
     def call(built: converse.Translation, region: str, *, wants_stream: bool) -> converse.ConverseCall:
         return converse.ConverseCall(built, region, converse.LearnedLimits(), wants_stream=wants_stream)
 
-    def translate(
-        body: Any, profile: Profile, *, model_id: str, route: str, betas: bytes, version: bytes
-    ) -> converse.Translation:
+    def translate(body: Any, profile: Profile, *, version: bytes, **said: Any) -> converse.Translation:
         del version  # Converse has no versions of the Messages format
-        return converse.translate(body, profile, model_id=model_id, route=route, betas=betas)
+        return converse.translate(body, profile, **said)
 
     return Dialect(("Converse", "ConverseStream"), translate, call)
 
@@ -176,7 +177,25 @@ def _invoke() -> Dialect:
     return Dialect(("InvokeModel", "InvokeModelWithResponseStream"), invoke.translate, call)
 
 
-_DIALECTS: Final[dict[str, Callable[[], Dialect]]] = {"converse": _converse, "invoke": _invoke}
+def _messages() -> Dialect:
+    from openclaude.adapters import bedrock_messages as messages  # noqa: PLC0415  see _converse
+    from openclaude.adapters.bedrock_invoke import LearnedLimits, Translation  # noqa: PLC0415
+
+    def call(built: Translation, region: str, *, wants_stream: bool) -> messages.MessagesCall:
+        return messages.MessagesCall(built, region, LearnedLimits(), wants_stream=wants_stream)
+
+    def translate(body: Any, profile: Profile, *, route: str, **said: Any) -> Translation:
+        del route  # everything is signed by Claude
+        return messages.translate(body, profile, **said)
+
+    return Dialect(("CreateInference", "CreateInference"), translate, call)
+
+
+_DIALECTS: Final[dict[str, Callable[[], Dialect]]] = {
+    "converse": _converse,
+    "invoke": _invoke,
+    "messages": _messages,
+}
 _VIA_OF: Final = {
     "Converse": "converse",
     "ConverseStream": "converse",

@@ -13,7 +13,7 @@ from typing import Final
 
 from openclaude.credentials.policies import KeyFor
 from openclaude.credentials.sealed import AuthorizedRequest, RouteKey
-from openclaude.domain.errors import ApiError
+from openclaude.domain.errors import MALFORMED_OUTPUT, ApiError
 from openclaude.domain.http import Endpoint, Header, SafeHeaders, UpstreamRequest
 from openclaude.domain.models import normalise
 from openclaude.domain.usage import Usage
@@ -104,7 +104,7 @@ class TranslatedExchange:
 
     def _prepare(self, raw: bytes) -> None:
         request = self._answer.request
-        betas = request.headers.get(b"anthropic-beta") or b""
+        betas = b",".join(request.headers.get_all(b"anthropic-beta"))
         version = request.headers.get(b"anthropic-version") or b""
         call = self._route.adapter.prepare(raw, betas=betas, version=version, request_id=request.id)
         if normalise(call.model) != self._model:
@@ -167,7 +167,7 @@ class TranslatedExchange:
         self._show(self._decoder.feed(data))
         if self._decoder.failure is not None and not self._decoder.started:
             self._drop_upstream()
-            self._refuse(self._decoder.failure)
+            self._once_more(self._decoder.failure)
         elif self._decoder.finished:
             self._finish_early()
         elif self._decoder.awaiting_metadata:
@@ -191,6 +191,15 @@ class TranslatedExchange:
             else:
                 self._failed_answer(status, headers, body)
         except ApiError as error:
+            self._once_more(error)
+
+    def _once_more(self, error: ApiError) -> None:
+        """Repeat a request whose answer made no sense, once and while nothing was shown; otherwise pass the error on."""
+        if MALFORMED_OUTPUT in error.notes and not self._answer.started and self._first(MALFORMED_OUTPUT):
+            self._note(error.notes)
+            self._decoder = None
+            self._dispatch(self._expect_call())
+        else:
             self._refuse(error)
 
     def failed(self, error: ApiError) -> None:

@@ -52,14 +52,14 @@ class KeySigner:
 
 
 class BearerSigner:
-    """Sends the Bedrock API key of an environment, which no service but Bedrock takes."""
+    """Sends the Bedrock API key of an environment, which STS does not take."""
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self._env = env
 
     def authorize(self, ask: Ask, request: UpstreamRequest, now: datetime) -> AuthorizedRequest:
         del now
-        if ask.service != "bedrock":
+        if ask.service == "sts":
             raise ValueError(f"a Bedrock API key is of no use for {ask.service}")
         return KeyFor(RouteKey(ask.origin, self._env[BEARER])).authorize(request)
 

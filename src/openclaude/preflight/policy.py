@@ -3,14 +3,15 @@
 Actions and resources: AWS's service authorization reference for Amazon Bedrock, and the user guide's pages on
 geographic and global cross-region inference (a profile needs its own ARN, the model's in the calling region, and the
 model's in every region it routes to; a global one the model's ARN without a region). Converse is allowed by
-InvokeModel, ConverseStream by InvokeModelWithResponseStream; neither has an action of its own name.
+InvokeModel, ConverseStream by InvokeModelWithResponseStream; neither has an action of its own name. The actions of
+bedrock-mantle are those of AWS's managed policy AmazonBedrockMantleInferenceAccess.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from openclaude.adapters.profiles import profile_for, without_geo
+from openclaude.adapters.profiles import Profile, effective, without_geo
 from openclaude.config.values import RouteConfig
 from openclaude.preflight.places import DESTINATIONS, GLOBAL, geo_of, partition
 
@@ -27,11 +28,10 @@ _READ: Final = (
 )
 _BEARER: Final = ("bedrock:CallWithBearerToken",)
 
+_MANTLE: Final = ("bedrock-mantle:CreateInference", "bedrock-mantle:CountTokens")
+_MANTLE_BEARER: Final = ("bedrock-mantle:CallWithBearerToken",)
+
 _HIDDEN: Final = {
-    "application-inference-profile": (
-        "hides its model: add the model's ARN in every region it routes to (`aws bedrock get-inference-profile "
-        "--inference-profile-identifier ARN` lists them)"
-    ),
     "prompt-router": "chooses between models: add the ARNs of those it can choose",
     "default-prompt-router": "chooses between models: add the ARNs of those it can choose",
     "prompt": "names its model: add bedrock:RenderPrompt on the prompt and both actions on the model's ARN",
@@ -61,22 +61,41 @@ def policy(
         read_models: whether looking models up (`openclaude aws models`, `check`) is allowed as well.
         api_key: whether a Bedrock API key is used instead of signatures.
     """
-    to_bedrock = [route for route in routes if route.to == "bedrock"]
-    invoked = _unique(arn for route in to_bedrock for arn in _resources(route, account or ACCOUNT))
+    account = account or ACCOUNT
+    mine = [(route, _profile(route)) for route in routes if route.to == "bedrock"]
+    runtime = [(route, profile) for route, profile in mine if not _is_mantle(route, profile)]
+    mantle = [route for route, profile in mine if _is_mantle(route, profile)]
+    invoked = _unique(arn for route, _ in runtime for arn in _resources(route, account))
     counted = _unique(
-        arn
-        for route in to_bedrock
-        if profile_for(route.model or "").family == "claude"
-        for arn in _resources(route, account or ACCOUNT)
+        arn for route, profile in runtime if profile.family == "claude" for arn in _resources(route, account)
     )
+    projects = _unique(_project(route.region or "", account) for route in mantle)
+    # Without routes the key is still one of Bedrock.
+    bearer = [*(_BEARER if runtime or not mantle else ()), *(_MANTLE_BEARER if mantle else ())]
     statements = [
         _statement("InvokeModels", _INVOKE, invoked),
         _statement("CountTokens", _COUNT, counted),
+        _statement("UseMantle", _MANTLE, projects),
         _statement("LookModelsUp", _READ, ["*"] if read_models else []),
-        _statement("UseApiKey", _BEARER, ["*"] if api_key else []),
+        _statement("UseApiKey", bearer, ["*"] if api_key else []),
     ]
     document = {"Version": "2012-10-17", "Statement": [found for found in statements if found]}
-    return Policy(document, tuple(_unique(_notes(to_bedrock, invoked))))
+    return Policy(document, tuple(_unique(_notes(mine, [*invoked, *projects]))))
+
+
+def _profile(route: RouteConfig) -> Profile:
+    return effective(
+        route.model or "", base_model=route.base_model, via=route.via, capabilities=route.capabilities
+    )
+
+
+def _is_mantle(route: RouteConfig, profile: Profile) -> bool:
+    return profile.via == "messages" and route.endpoint == "mantle"
+
+
+def _project(region: str, account: str) -> str:
+    """Mantle's permissions are for projects; it has none for single models."""
+    return f"arn:{partition(region)}:bedrock-mantle:{region}:{account}:project/*"
 
 
 def _statement(sid: str, actions: Sequence[str], resources: list[str]) -> dict[str, Any] | None:
@@ -87,15 +106,16 @@ def _statement(sid: str, actions: Sequence[str], resources: list[str]) -> dict[s
 
 def _resources(route: RouteConfig, account: str) -> Iterator[str]:
     model, region = route.model or "", route.region or ""
-    name = model
-    if model.startswith("arn:"):
+    aws, kind, name = partition(region), _kind(model), model
+    if kind:
         yield model
-        kind, _, name = model.split(":", 5)[5].partition("/")
-        if kind != "inference-profile":
+        name = model.rpartition("/")[2]
+        if kind == "application-inference-profile":
+            name = route.base_model or ""
+        elif kind != "inference-profile":
             return
     geo = geo_of(name)
-    aws = partition(region)
-    if geo is not None and not model.startswith("arn:"):
+    if geo is not None and not kind:
         yield f"arn:{aws}:bedrock:{region}:{account}:inference-profile/{name}"
     destinations = DESTINATIONS.get(geo or "", ())
     for place in (region, *(other for other in destinations if other != region)):
@@ -104,14 +124,29 @@ def _resources(route: RouteConfig, account: str) -> Iterator[str]:
         yield f"arn:{aws}:bedrock:::foundation-model/{without_geo(name)}"
 
 
-def _notes(routes: Iterable[RouteConfig], resources: Iterable[str]) -> Iterator[str]:
+def _kind(model: str) -> str:
+    """What a model's ARN is of; empty for an id."""
+    return model.split(":", 5)[5].partition("/")[0] if model.startswith("arn:") else ""
+
+
+def _notes(routes: Iterable[tuple[RouteConfig, Profile]], resources: Iterable[str]) -> Iterator[str]:
     if any(f":{ACCOUNT}:" in arn for arn in resources):
         yield f"replace {ACCOUNT} by the 12 digits of your account, or give them with --account"
-    for route in routes:
+    for route, profile in routes:
         model = route.model or ""
-        kind = model.split(":", 5)[5].partition("/")[0] if model.startswith("arn:") else ""
+        kind = _kind(model)
         if kind in _HIDDEN:
             yield f"{model} {_HIDDEN[kind]}"
+        if kind == "application-inference-profile" and geo_of(route.base_model or "") is None:
+            yield (
+                f"{model} is taken to stay in {route.region}; if it copies a profile of several regions, write "
+                "base_model with its prefix, as in us.anthropic.claude-sonnet-5-5"
+            )
+        if profile.via == "messages" and route.endpoint == "runtime":
+            yield (
+                f"the route {route.match} uses the runtime's Messages endpoint, for which AWS names no action: the "
+                "actions of InvokeModel are assumed"
+            )
 
 
 def _unique(items: Iterable[str]) -> list[str]:

@@ -145,17 +145,24 @@ class AnthropicSimulator(Server):
         if isinstance(outcome, Fail):
             return failure(outcome, request_id)
         limits = RATE_LIMITS if row.header("authorization") else ()
-        headers = (("request-id", request_id), *limits)
-        if request.get("stream") is True:
-            kind = ("content-type", "text/event-stream; charset=utf-8")
-            pieces = stream(outcome, request["model"], request_id)
-            return Reply(
-                200, (kind, ("cache-control", "no-cache"), *headers), pieces, Framing.CHUNKED, outcome.hold
-            )
-        if outcome.error is not None:
-            status = STATUS.get(outcome.error.name, 500)
-            return failure(Fail(status, outcome.error.name, outcome.error.message), request_id)
-        return json_reply(message(outcome, request["model"]), headers=headers, hold=outcome.hold)
+        return answered(
+            outcome, request["model"], request_id, streaming=request.get("stream") is True, headers=limits
+        )
+
+
+def answered(answer: Answer, model: str, request_id: str, *, streaming: bool, headers: Headers = ()) -> Reply:
+    """An answer as the Messages API gives it, whole or as events."""
+    headers = (("request-id", request_id), *headers)
+    if streaming:
+        kind = ("content-type", "text/event-stream; charset=utf-8")
+        pieces = stream(answer, model, request_id)
+        return Reply(
+            200, (kind, ("cache-control", "no-cache"), *headers), pieces, Framing.CHUNKED, answer.hold
+        )
+    if answer.error is not None:
+        status = STATUS.get(answer.error.name, 500)
+        return failure(Fail(status, answer.error.name, answer.error.message), request_id)
+    return json_reply(message(answer, model), headers=headers, hold=answer.hold)
 
 
 def failure(fail: Fail, request_id: str) -> Reply:
@@ -190,9 +197,9 @@ def read_ask(row: Recorded, request: Mapping[str, Any]) -> Ask:
     return Ask(
         provider="anthropic",
         model=request["model"],
-        system="\n".join(_texts(request.get("system", ""))),
-        turns=tuple(_turn(message) for message in request["messages"]),
-        tools={tool["name"]: _parameters(tool.get("input_schema")) for tool in request.get("tools", ())},
+        system="\n".join(texts_of(request.get("system", ""))),
+        turns=tuple(turn_of(message) for message in request["messages"]),
+        tools={tool["name"]: parameters_of(tool.get("input_schema")) for tool in request.get("tools", ())},
         stream=request.get("stream") is True,
         headers={name: value for name, value in headers.items() if name not in CREDENTIALS},
         number=row.number,
@@ -204,26 +211,26 @@ def _blocks(content: Any, kind: str) -> list[dict[str, Any]]:
     return [block for block in content if block.get("type") == kind] if isinstance(content, list) else []
 
 
-def _texts(content: Any) -> tuple[str, ...]:
+def texts_of(content: Any) -> tuple[str, ...]:
     return (
         (content,) if isinstance(content, str) else tuple(block["text"] for block in _blocks(content, "text"))
     )
 
 
-def _parameters(schema: Any) -> frozenset[str]:
+def parameters_of(schema: Any) -> frozenset[str]:
     return frozenset(schema.get("properties", ())) if isinstance(schema, dict) else frozenset()
 
 
-def _turn(entry: Mapping[str, Any]) -> Turn:
+def turn_of(entry: Mapping[str, Any]) -> Turn:
     content = entry["content"]
     return Turn(
         role=entry["role"],
-        texts=_texts(content),
+        texts=texts_of(content),
         calls=tuple(ToolCall(use["id"], use["name"], use["input"]) for use in _blocks(content, "tool_use")),
         outcomes=tuple(
             ToolOutcome(
                 result["tool_use_id"],
-                "\n".join(_texts(result.get("content", ""))),
+                "\n".join(texts_of(result.get("content", ""))),
                 failed=result.get("is_error") is True,
             )
             for result in _blocks(content, "tool_result")

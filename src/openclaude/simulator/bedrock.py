@@ -1,4 +1,4 @@
-"""The Amazon Bedrock runtime, as far as Converse and ConverseStream go.
+"""The Amazon Bedrock runtime: Converse and InvokeModel (for Claude), whole and as streams.
 
 Every request must carry a signature that this module can recompute and a body that the service model allows; what
 real Bedrock refuses, this refuses with the same status, error type and, where it is known, wording.
@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from openclaude.simulator import eventstream
+from openclaude.simulator import claude_on_aws, eventstream
 from openclaude.simulator.http import Server, Setup
 from openclaude.simulator.recorded import Recorded
 from openclaude.simulator.replies import Framing, Reply, json_reply
@@ -52,7 +52,9 @@ STATUS = {
     "ModelStreamErrorException": 424,
 }
 
-_TARGET = re.compile(rb"/model/(?P<id>[^/?]+)/(?P<operation>converse|converse-stream)")
+_TARGET = re.compile(
+    rb"/model/(?P<id>[^/?]+)/(?P<operation>converse|converse-stream|invoke|invoke-with-response-stream)"
+)
 _PADDING = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
 
@@ -97,21 +99,28 @@ class BedrockSimulator(Server):
             return failure(
                 Fail(413, "RequestEntityTooLargeException", "Request size exceeded limit"), request_id
             )
-        model = unquote(target["id"].decode("latin-1"))
-        streaming = target["operation"] == b"converse-stream"
-        request = _read(model, body, "ConverseStream" if streaming else "Converse")
+        model, operation = unquote(target["id"].decode("latin-1")), target["operation"]
+        streaming, is_claude_s = operation.endswith(b"stream"), operation.startswith(b"invoke")
+        request = _read(model, body, streaming=streaming, is_claude_s=is_claude_s)
         if isinstance(request, Fail):
             return failure(request, request_id)
-        outcome = self.script(read_ask(row, model, request, stream=streaming))
+        view = claude_on_aws.read_ask if is_claude_s else read_ask
+        outcome = self.script(view(row, model, request, stream=streaming))
         if isinstance(outcome, Reply):
             return outcome
         if isinstance(outcome, Fail):
             return failure(outcome, request_id)
+        # Seeded by the request's number: two runs of the same story have the same bytes on the wire.
+        padding = random.Random(row.number) if self.padding else None
         if streaming:
-            return self._stream(outcome, row.number, request_id)
+            events = (
+                claude_on_aws.frames(outcome, model, padding) if is_claude_s else frames(outcome, padding)
+            )
+            return _stream(events, outcome, request_id)
         if outcome.error is not None:
             return failure(http_error(outcome.error), request_id)
-        return json_reply(message(outcome), headers=(("x-amzn-requestid", request_id),), hold=outcome.hold)
+        said = claude_on_aws.whole(outcome, model) if is_claude_s else message(outcome)
+        return json_reply(said, headers=(("x-amzn-requestid", request_id),), hold=outcome.hold)
 
     def _check_credentials(self, row: Recorded) -> Fail | None:
         scheme, _, token = (row.header("authorization") or b"").decode("latin-1").partition(" ")
@@ -123,11 +132,10 @@ class BedrockSimulator(Server):
             403, "AccessDeniedException", "Authentication failed: Please make sure your API Key is valid."
         )
 
-    def _stream(self, answer: Answer, number: int, request_id: str) -> Reply:
-        # Seeded by the request's number: two runs of the same story have the same bytes on the wire.
-        padding = random.Random(number) if self.padding else None
-        headers = (("content-type", "application/vnd.amazon.eventstream"), ("x-amzn-requestid", request_id))
-        return Reply(200, headers, performed(frames(answer, padding), answer), Framing.CHUNKED, answer.hold)
+
+def _stream(encoded: Iterator[bytes], answer: Answer, request_id: str) -> Reply:
+    headers = (("content-type", "application/vnd.amazon.eventstream"), ("x-amzn-requestid", request_id))
+    return Reply(200, headers, performed(encoded, answer), Framing.CHUNKED, answer.hold)
 
 
 def failure(fail: Fail, request_id: str) -> Reply:
@@ -146,11 +154,14 @@ def http_error(error: StreamError) -> Fail:
     return Fail(STATUS.get(kind, 500), kind, error.message)
 
 
-def _read(model: str, body: bytes, operation: str) -> dict[str, Any] | Fail:
+def _read(model: str, body: bytes, *, streaming: bool, is_claude_s: bool) -> dict[str, Any] | Fail:
+    if is_claude_s:
+        return claude_on_aws.read_body(model, body, enveloped=False)
     # Late, because the service model is megabytes and only a Converse request needs it.
     from openclaude.simulator.converse_rules import conversation_problems  # noqa: PLC0415
     from openclaude.simulator.converse_shapes import model_id_is_valid, shape_problems  # noqa: PLC0415
 
+    operation = "ConverseStream" if streaming else "Converse"
     try:
         request = json.loads(body)
     except ValueError as error:

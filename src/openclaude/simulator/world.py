@@ -19,6 +19,7 @@ from openclaude.simulator import bedrock, bedrock_control, sts
 from openclaude.simulator.anthropic import HOST, AnthropicSimulator
 from openclaude.simulator.bedrock import BedrockSimulator
 from openclaude.simulator.bedrock_control import BedrockControlSimulator
+from openclaude.simulator.claude_on_aws import MantleSimulator, mantle_host
 from openclaude.simulator.http import RECORD_LIMIT, Server, Setup
 from openclaude.simulator.recorded import Log, Predicate, Recorded
 from openclaude.simulator.script import Script
@@ -37,13 +38,15 @@ class World:
 
     Inside the block `anthropic` and `bedrock` are running, `ca_file` is the authority both are certified by, and
     `connect_to` says where their names lead. `anthropic_flaw` and `bedrock_flaw` spoil a server's certificate.
-    With `aws_services` there are two hosts more: `sts`, and Bedrock's control plane as `control`.
+    With `aws_services` there are two hosts more: `sts`, and Bedrock's control plane as `control`; with `mantle` there is
+    Bedrock's Messages endpoint.
     """
 
     anthropic: AnthropicSimulator
     bedrock: BedrockSimulator
     sts: StsSimulator
     control: BedrockControlSimulator
+    mantle: MantleSimulator
     ca_file: Path
 
     def __init__(  # noqa: PLR0913 - a world's properties, each with its default
@@ -57,9 +60,11 @@ class World:
         record_limit: int = RECORD_LIMIT,
         keep_raw: bool = False,
         aws_services: bool = False,
+        mantle: bool = False,
     ) -> None:
         self.region = region
         self._aws_services = aws_services
+        self._has_mantle = mantle
         self._servers: dict[str, Server] = {}
         self.log = Log()
         self._setup = Setup(log=self.log, record_limit=record_limit, keep_raw=keep_raw)
@@ -96,6 +101,11 @@ class World:
         self._servers = {HOST: self.anthropic, bedrock.host(self.region): self.bedrock}
         if self._aws_services:
             self._add_aws_services(authority, keys)
+        if self._has_mantle:
+            name = mantle_host(self.region)
+            setup = replace(self._setup, tls=authority.server_context(name))
+            self.mantle = MantleSimulator(self._scripts[1], keys=keys, region=self.region, setup=setup)
+            self._servers[name] = self.mantle
         self._thread.start()
         self._call(self._start())
         return self

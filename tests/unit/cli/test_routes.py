@@ -39,10 +39,12 @@ def folder(tmp_path: Path) -> Path:
     return home
 
 
-def shown(folder: Path, *, json: bool = False) -> str:
+def shown(folder: Path, *, json: bool = False, verbose: bool = False) -> str:
     stdout, stderr = io.StringIO(), io.StringIO()
     env = {"OPENCLAUDE_HOME": str(folder), "HOME": str(folder)}
-    assert routes.run(Namespace(json=json), env=env, stdout=stdout, stderr=stderr) == 0, stderr.getvalue()
+    assert routes.run(Namespace(json=json, verbose=verbose), env=env, stdout=stdout, stderr=stderr) == 0, (
+        stderr.getvalue()
+    )
     return stdout.getvalue()
 
 
@@ -90,6 +92,58 @@ def test_a_broken_configuration_is_explained_with_exit_code_2(folder: Path) -> N
     (folder / "config.toml").write_text("[gateway]\nport = 0\n")
     stderr = io.StringIO()
     env = {"OPENCLAUDE_HOME": str(folder)}
-    assert routes.run(Namespace(json=False), env=env, stdout=io.StringIO(), stderr=stderr) == 2
+    assert routes.run(Namespace(json=False, verbose=False), env=env, stdout=io.StringIO(), stderr=stderr) == 2
     assert "gateway.port" in stderr.getvalue()
     assert "hint: " in stderr.getvalue()
+
+
+OVERRIDDEN = """
+[[routes]]
+match = "claude-opus-5-5"
+to = "bedrock"
+model = "us.anthropic.claude-opus-5-5"
+region = "us-west-2"
+via = "messages"
+
+[[routes]]
+match = "q"
+to = "bedrock"
+model = "someone.new-model-1"
+region = "us-west-2"
+reasoning = "low"
+
+[routes.capabilities]
+max_output = 4096
+tool_choice = ["any", "auto"]
+images = true
+"""
+
+
+def test_verbose_shows_what_each_bedrock_route_takes_its_model_for_and_marks_what_the_route_sets(
+    folder: Path,
+) -> None:
+    (folder / "config.toml").write_text(OVERRIDDEN)
+    text = shown(folder, verbose=True)
+    assert "claude-opus-5-5: us.anthropic.claude-opus-5-5, profile claude-5 (* set by the route)\n" in text
+    assert "q: someone.new-model-1, profile unknown (* set by the route)\n" in text
+    assert "https://bedrock-mantle.us-west-2.api.aws" in text
+    mine = text.partition("\nq: ")[2].splitlines()[1:]
+    assert [line.split()[1] for line in mine if line.startswith("*")] == [
+        "tool_choice",
+        "images",
+        "max_output",
+        "reasoning_effort",
+    ]
+    assert "* max_output               4096" in mine
+    assert "* tool_choice              any, auto" in mine
+    assert "  cache_points             no" in mine
+    assert "  base_model               none" in mine
+
+
+def test_json_holds_the_profile_of_every_bedrock_route(folder: Path) -> None:
+    (folder / "config.toml").write_text(CONFIG + "[routes.capabilities]\nstrict = true\n")
+    first, _, last = json.loads(shown(folder, json=True))["routes"]
+    assert first["profile"] is None
+    assert (last["profile"]["name"], last["profile"]["overridden"]) == ("qwen-32k-window", ["strict"])
+    assert last["profile"]["members"]["strict"] is True
+    assert last["profile"]["members"]["colocate"] == ["document", "image", "text"]

@@ -1,10 +1,12 @@
 import pytest
 
-from openclaude.config import PRESETS, parse
+from openclaude.cli.routes import CLIENT_DEFAULTS
+from openclaude.config import PRESETS, capabilities, parse
+from openclaude.domain.routes import RouteTable
 
 
-def test_there_are_two_presets_and_the_mixed_one_is_first() -> None:
-    assert list(PRESETS) == ["mixed", "all-anthropic"]
+def test_there_are_three_presets_and_the_mixed_one_is_first() -> None:
+    assert list(PRESETS) == ["mixed", "all-anthropic", "all-bedrock"]
 
 
 def test_the_mixed_preset_sends_haiku_to_qwen_and_the_rest_to_anthropic() -> None:
@@ -25,6 +27,21 @@ def test_the_all_anthropic_preset_has_no_other_route() -> None:
     config = parse(PRESETS["all-anthropic"], "config.toml")
     assert config.slots == {}
     assert [(route.match, route.to) for route in config.routes] == [("claude-*", "anthropic")]
+
+
+def test_the_all_bedrock_preset_takes_every_name_the_client_has_for_a_tier_to_a_claude_on_bedrock() -> None:
+    config = parse(PRESETS["all-bedrock"], "config.toml")
+    assert config.slots == {}
+    assert {route.to for route in config.routes} == {"bedrock"}
+    assert {capabilities(route).via for route in config.routes} == {"invoke"}
+    table = RouteTable([(route.match, route.model) for route in config.routes])
+    found = {slot: table.decide(name) for slot, name in CLIENT_DEFAULTS.items()}
+    assert {slot: decision and decision.route for slot, decision in found.items()} == {
+        "opus": "us.anthropic.claude-opus-5-5",
+        "sonnet": "us.anthropic.claude-sonnet-5-5",
+        "haiku": "us.anthropic.claude-haiku-5-5",
+        "fable": "us.anthropic.claude-fable-5-1",
+    }
 
 
 @pytest.mark.parametrize("name", list(PRESETS))

@@ -25,6 +25,11 @@ def test_a_header_is_found_by_its_lower_case_name() -> None:
     assert SafeHeaders().get(b"anthropic-beta") is None
 
 
+def test_every_value_of_a_repeated_header_is_found_in_order() -> None:
+    headers = SafeHeaders([(b"Anthropic-Beta", b"one"), (b"accept", b"x"), (b"anthropic-beta", b"two")])
+    assert headers.get_all(b"anthropic-beta") == [b"one", b"two"]
+
+
 @pytest.mark.parametrize(
     ("origin", "text"),
     [

@@ -8,6 +8,12 @@ from openclaude.explain.meanings import MEANINGS, meaning
 
 ROOT = Path(__file__).resolve().parents[3]
 ADAPTERS = Path(openclaude.__file__).parent / "adapters"
+WAYS_TO_ADD = {
+    ("add", "notes"),
+    ("add", "flag_notes"),
+    ("add", "degraded"),
+    ("append", "codes"),
+}
 
 
 def notes_in_the_source() -> set[str]:
@@ -18,7 +24,7 @@ def notes_in_the_source() -> set[str]:
             if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
                 continue
             holder = ast.unparse(node.func.value)
-            if node.func.attr == "add" and ("notes" in holder or "degraded" in holder):
+            if (node.func.attr, holder.rsplit(".", 1)[-1].lstrip("_")) in WAYS_TO_ADD:
                 found.update(literal(node.args[0]))
     return found
 
@@ -33,7 +39,7 @@ def literal(argument: ast.expr) -> set[str]:
 
 def test_every_note_of_the_adapters_has_a_meaning() -> None:
     found = notes_in_the_source()
-    assert {"max_tokens_clamped", "beta_dropped:", "usage_missing", "tool_choice_downgraded"} <= found
+    assert {"max_tokens_clamped", "beta_dropped:", "usage_missing", "deferred_tools_sent"} <= found
     assert sorted(note for note in found if not meaning(note)) == []
 
 

@@ -4,6 +4,8 @@ from typing import Any
 import pytest
 
 from openclaude.config import Config, parse
+from openclaude.explain.answers import Answer
+from openclaude.explain.answers import explained as of_answer
 from openclaude.explain.routing import explained, target_of
 from openclaude.wire.http1 import MAX_BODY_BYTES
 
@@ -23,6 +25,20 @@ to = "bedrock"
 model = "qwen.qwen3-coder-next"
 region = "us-west-2"
 endpoint_url = "https://vpce-1.bedrock-runtime.us-west-2.vpce.amazonaws.com:8443"
+
+[[routes]]
+match = "opus"
+to = "bedrock"
+model = "anthropic.claude-opus-5-5"
+region = "us-west-2"
+geo = "us"
+
+[[routes]]
+match = "mantle"
+to = "bedrock"
+via = "messages"
+model = "anthropic.claude-opus-5-5"
+region = "us-west-2"
 """
 BODY = {"max_tokens": 10, "messages": [{"role": "user", "content": "hi"}]}
 
@@ -92,6 +108,25 @@ def test_a_configured_endpoint_is_where_the_request_goes(config: Config) -> None
     assert upstream["headers"]["host"] == origin
 
 
+@pytest.mark.parametrize(
+    ("model", "path", "operation"),
+    [
+        ("opus", "model/anthropic.claude-opus-5-5/invoke", "InvokeModel"),
+        ("mantle", "anthropic/v1/messages", "Messages"),
+    ],
+)
+def test_claude_on_bedrock_is_asked_in_its_own_format(
+    model: str, path: str, operation: str, config: Config
+) -> None:
+    found = explained(body(model), config, headers=((b"anthropic-beta", b"made-up"),))
+    assert found["upstream"]["url"].endswith(f".us-west-2.{HOSTS[model]}/{path}")
+    assert (found["operation"], found["notes"]) == (operation, ["beta_dropped:made-up"])
+    assert found["body"]["messages"] == BODY["messages"]
+
+
+HOSTS = {"opus": "amazonaws.com", "mantle": "api.aws"}
+
+
 def test_the_reason_names_the_line_and_what_did_not_match(config: Config) -> None:
     assert explained(body("vpc-1"), config)["reason"] == (
         "the first route that matches is `vpc-*` (config.toml:11); `claude-*`, `qwen` before it did not match"
@@ -109,7 +144,7 @@ def test_a_question_that_needs_no_model_is_answered_here(config: Config) -> None
     [
         (b"", 400, "openClaude: the body is not valid JSON"),
         (b'{"max_tokens": 1}', 400, "openClaude: the body needs a string `model`"),
-        (body("gpt-9"), 404, "openClaude: no route matches the model `gpt-9`. Routes: `claude-*`, `qwen`, `vpc-*`."),
+        (body("gpt-9"), 404, "openClaude: no route matches the model `gpt-9`. Routes: `claude-*`, `qwen`, `vpc-*`, `opus`, `mantle`."),
         (b'{"model":"qwen","model":"vpc-1","max_tokens":1,"messages":[{"role":"user","content":"a"}]}', 400, "openClaude: the body names two different models"),
         (b" " * (MAX_BODY_BYTES + 1), 413, "openClaude: the request is over this gateway's 64 MB"),
     ],
@@ -133,6 +168,21 @@ def test_a_bedrock_route_stands_for_its_model_its_region_and_its_name(config: Co
     assert target is not None
     assert (target.profile.name, target.model_id) == ("qwen-text", "qwen.qwen3-coder-next")
     assert (target.region, target.route) == ("us-west-2", "bedrock")
+
+
+def test_a_route_keeps_the_place_it_is_declared_to_stay_in(config: Config) -> None:
+    target = target_of("opus", config)
+    assert target is not None
+    assert target.translated({"model": "opus", **BODY, "inference_geo": "us"}).operation == "InvokeModel"
+
+
+def test_a_messages_endpoint_streams_the_events_themselves(config: Config) -> None:
+    target = target_of("mantle", config)
+    assert target is not None
+    event = b'{"type":"error","error":{"type":"overloaded_error","message":"busy"}}'
+    answer = Answer(200, (), b"event: error\ndata: " + event + b"\n\n", streamed=True)
+    found = of_answer(answer, {}, target)
+    assert (found["status"], found["body"]["error"]["type"]) == (529, "overloaded_error")
 
 
 @pytest.mark.parametrize("model", ["claude-opus-5-5", "gpt-9"])

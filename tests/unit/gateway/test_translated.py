@@ -322,3 +322,14 @@ def test_an_endless_error_body_is_not_kept() -> None:
     call.receiver.complete()
     assert gateway.client.status in {502, 529}
     assert len(gateway.client.body) < 2000
+
+
+def test_an_answer_that_makes_no_sense_is_asked_for_once_more() -> None:
+    gateway = Gateway()
+    gateway.ask("qwen-3-coder")
+    broken = json.dumps({**WHOLE, "stopReason": "malformed_model_output"}).encode()
+    for attempt in gateway.transport.calls:
+        attempt.answer(200, broken)
+    assert len(gateway.transport.calls) == 2
+    assert gateway.client.status == 502
+    assert gateway.client.headers[b"x-should-retry"] == b"true"

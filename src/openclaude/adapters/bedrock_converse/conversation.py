@@ -78,7 +78,7 @@ def turns_of(messages: list[Json], profile: Profile, names: Names, notes: Notes)
     _pair(turns, profile, notes)
     turns = _separated(turns, profile)
     if blocks.saw_media:
-        _name_documents(turns)
+        _name_documents(turns, neutral=profile.neutral_names)
         _limit_media(turns, notes)
     return turns
 
@@ -207,12 +207,15 @@ def _may_share(piece: Piece, profile: Profile) -> bool:
     return kind == "toolResult" or kind in profile.colocate
 
 
-def _name_documents(turns: list[Turn]) -> None:
-    """Document names are unique in a request, and no turn has documents without text."""
+def _name_documents(turns: list[Turn], *, neutral: bool) -> None:
+    """Document names are unique in a request, and no turn has documents without text.
+
+    A neutral name takes nothing from the title, which is text the model reads and others may have written.
+    """
     used: set[str] = set()
     for turn in turns:
         for block in _media_blocks(turn, "document"):
-            block["document"]["name"] = _unused(block["document"]["name"], used)
+            block["document"]["name"] = _unused("document" if neutral else block["document"]["name"], used)
         kinds = {piece.kind for piece in turn.pieces}
         if "document" in kinds and "text" not in kinds:
             last = turn.pieces[-1]

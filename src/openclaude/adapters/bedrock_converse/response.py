@@ -10,7 +10,7 @@ from typing import Any
 
 from openclaude.adapters.bedrock_converse.blocks import SIGNATURE_PREFIX, object_of
 from openclaude.adapters.bedrock_converse.pieces import Json, Notes, objects, string
-from openclaude.domain.errors import ApiError
+from openclaude.domain.errors import MALFORMED_OUTPUT, ApiError
 from openclaude.domain.http import Header
 from openclaude.domain.usage import Usage
 
@@ -232,9 +232,8 @@ def malformed(reason: str) -> ApiError | None:
     what = _MALFORMED.get(reason)
     if what is None:
         return None
-    return ApiError(
-        502, "api_error", f"{what} (Bedrock stop reason {reason}). Retry the request.", retry=True
-    )
+    message = f"{what} (Bedrock stop reason {reason}). Retry the request."
+    return ApiError(502, "api_error", message, retry=True, notes=(MALFORMED_OUTPUT,))
 
 
 def stop_reason(reason: str, notes: Notes, *, has_tool: bool) -> str:

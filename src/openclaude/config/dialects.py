@@ -1,0 +1,71 @@
+"""What a Bedrock route says of its dialect and its model: whether it goes together, and what comes of it."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from openclaude.config.checks import geo_of_model
+from openclaude.config.lines import KeyPath
+from openclaude.config.report import Report
+from openclaude.config.values import RouteConfig
+
+if TYPE_CHECKING:
+    from openclaude.adapters.profiles import Profile
+
+_CLAUDE_S_OWN: Final = ("invoke", "messages")
+
+
+def capabilities(route: RouteConfig) -> "Profile":
+    """The capability profile a Bedrock route works with: its model's, with everything the route says laid over it."""
+    from openclaude.adapters import profiles  # noqa: PLC0415 - a configuration without Bedrock needs none
+
+    return profiles.effective(
+        route.model or "",
+        base_model=route.base_model,
+        via=route.via,
+        reasoning=route.reasoning,
+        service_tier=route.service_tier,
+        capabilities=route.capabilities,
+    )
+
+
+def report_dialect(report: Report, path: KeyPath, entry: Mapping[str, Any]) -> None:
+    """Report what cannot work. `entry` goes to bedrock and has a model; wrong values are not in it any more."""
+    from openclaude.adapters import profiles  # noqa: PLC0415 - a configuration without Bedrock needs none
+
+    profile = profiles.effective(
+        entry["model"],
+        base_model=entry.get("base_model"),
+        via=entry.get("via"),
+        capabilities=entry.get("capabilities", {}),
+    )
+    if profile.via in _CLAUDE_S_OWN and profile.family != "claude":
+        hint = (
+            'leave the line out, or say which Claude it is: base_model = "us.anthropic.claude-sonnet-5-5"'
+            if entry.get("via") in _CLAUDE_S_OWN
+            else 'write via = "converse" too: the other dialects are Claude\'s own'
+        )
+        key = "via" if "via" in entry else "capabilities"
+        report.add(
+            (*path, key), (f'"{profile.via}" is Claude\'s own format, and this model is no Claude', hint)
+        )
+    if "endpoint" in entry and profile.via != "messages":
+        fault = 'has a meaning with via = "messages" only', 'remove the line, or write via = "messages"'
+        report.add((*path, "endpoint"), fault)
+    if "service_tier" in entry and profile.via == "messages":
+        fault = 'has no meaning with via = "messages"', "remove the line, or choose another via"
+        report.add((*path, "service_tier"), fault)
+    if "reasoning" in entry and profile.family == "claude":
+        fault = "has no meaning for Claude: the client says how it shall think", "remove the line"
+        report.add((*path, "reasoning"), fault)
+    _report_geo(report, path, entry)
+
+
+def _report_geo(report: Report, path: KeyPath, entry: Mapping[str, Any]) -> None:
+    of_model = geo_of_model(entry["model"])
+    declared = entry.get("geo")
+    if declared is not None and of_model is not None and declared != of_model:
+        fault = (
+            f'is "{declared}", but the model id sends requests to "{of_model}"',
+            f'write geo = "{of_model}", or a model id that begins with {declared}.',
+        )
+        report.add((*path, "geo"), fault)

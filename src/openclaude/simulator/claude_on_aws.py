@@ -1,0 +1,163 @@
+"""Claude on AWS in its own format: InvokeModel as part of the Bedrock runtime, and the Messages endpoint beside it.
+
+A body is checked by `claude_rules`; what the model says is what it says behind the Anthropic API.
+"""
+
+import base64
+import datetime as dt
+import json
+import random
+import uuid
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any
+
+from openclaude.simulator import anthropic, eventstream
+from openclaude.simulator.http import Server, Setup
+from openclaude.simulator.recorded import Recorded
+from openclaude.simulator.replies import Reply
+from openclaude.simulator.script import Answer, Ask, Fail, Script, echo
+from openclaude.simulator.signatures import Keys, Verifier
+
+MANTLE_SERVICE = "bedrock-mantle"
+"""The name the Messages endpoint is signed for."""
+
+_SECRET = frozenset({"authorization", "x-api-key", "x-amz-security-token"})
+_PADDING = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+
+
+def mantle_host(region: str) -> str:
+    """The Messages endpoint's host name in a region."""
+    return f"bedrock-mantle.{region}.api.aws"
+
+
+def read_body(model: str, body: bytes, *, enveloped: bool) -> dict[str, Any] | Fail:
+    """A Messages body that passed every check, or the refusal."""
+    from openclaude.simulator.claude_rules import body_problems  # noqa: PLC0415 - only Claude's requests need it
+
+    try:
+        request = json.loads(body)
+    except ValueError:
+        return Fail(400, "ValidationException", "Malformed input request, please reformat your input.")
+    if not isinstance(request, dict):
+        return Fail(400, "ValidationException", "Malformed input request: expected type: JSONObject")
+    if "claude" not in model:
+        return Fail(400, "ValidationException", "Malformed input request: this model has another format")
+    problems = body_problems(model, request, enveloped=enveloped)
+    return Fail(400, "ValidationException", problems[0]) if problems else request
+
+
+def read_ask(row: Recorded, model: str, request: Mapping[str, Any], *, stream: bool) -> Ask:
+    """The neutral view of a body whose checks are passed."""
+    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in row.headers}
+    tools = request.get("tools", ())
+    return Ask(
+        provider="bedrock",
+        model=model,
+        system="\n".join(anthropic.texts_of(request.get("system", ""))),
+        turns=tuple(anthropic.turn_of(message) for message in request["messages"]),
+        tools={tool["name"]: anthropic.parameters_of(tool.get("input_schema")) for tool in tools},
+        stream=stream,
+        headers={name: value for name, value in headers.items() if name not in _SECRET},
+        number=row.number,
+        body=request,
+    )
+
+
+def short_name(model: str) -> str:
+    """What the model calls itself: its id without the provider."""
+    return model.rpartition("anthropic.")[2]
+
+
+def whole(answer: Answer, model: str) -> dict[str, Any]:
+    """A whole message of InvokeModel."""
+    return anthropic.message(answer, short_name(model))
+
+
+def frames(answer: Answer, model: str, padding: random.Random | None) -> Iterator[bytes]:
+    """The encoded frames of a streamed answer, ended by its exception if it has one."""
+    plan = list(anthropic.events(answer, short_name(model)))
+    plan[-1] = {**plan[-1], "amazon-bedrock-invocationMetrics": _metrics(answer)}
+    if answer.error is not None:
+        plan = plan[: len(plan) - 2 if answer.error.after is None else answer.error.after]
+    for event in plan:
+        raw = json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode()
+        payload = {"bytes": base64.b64encode(raw).decode()}
+        if padding is not None:
+            payload["p"] = _PADDING[: padding.randint(1, len(_PADDING))]
+        yield eventstream.event("chunk", payload)
+    if answer.error is not None:
+        yield eventstream.exception(answer.error.name, answer.error.message)
+
+
+def _metrics(answer: Answer) -> dict[str, int]:
+    usage = answer.usage
+    return {
+        "inputTokenCount": usage.input_tokens,
+        "outputTokenCount": usage.output_tokens,
+        "invocationLatency": 900,
+        "firstByteLatency": 300,
+        "cacheReadInputTokenCount": usage.cache_read,
+        "cacheWriteInputTokenCount": usage.cache_write,
+    }
+
+
+class MantleSimulator(Server):
+    """Bedrock's Messages endpoint of one region on loopback. `script` may be replaced at any time.
+
+    It knows models by their bare ids: one with a geo prefix is not found.
+    """
+
+    def __init__(
+        self,
+        script: Script = echo,
+        *,
+        keys: Keys,
+        region: str = "us-west-2",
+        api_keys: Collection[str] = (),
+        clock: Callable[[], dt.datetime] | None = None,
+        setup: Setup | None = None,
+    ) -> None:
+        super().__init__(self._respond, name="mantle", setup=setup)
+        self.script = script
+        self.verifier = Verifier(keys, region, service=MANTLE_SERVICE)
+        if clock is not None:
+            self.verifier = Verifier(keys, region, clock=clock, service=MANTLE_SERVICE)
+        self.api_keys = api_keys
+
+    def _respond(self, row: Recorded, body: bytes) -> Reply:
+        request_id = f"req_{uuid.uuid4().hex[:24]}"
+        if (row.method, row.path) != ("POST", b"/anthropic/v1/messages"):
+            return anthropic.failure(Fail(404, "not_found_error", "Not Found"), request_id)
+        refusal = self._check(row)
+        if refusal is not None:
+            return anthropic.failure(refusal, request_id)
+        request = self._read(row, body)
+        if isinstance(request, Fail):
+            return anthropic.failure(request, request_id)
+        model, streaming = request["model"], request.get("stream") is True
+        outcome = self.script(read_ask(row, model, request, stream=streaming))
+        if isinstance(outcome, Reply):
+            return outcome
+        if isinstance(outcome, Fail):
+            return anthropic.failure(outcome, request_id)
+        return anthropic.answered(outcome, short_name(model), request_id, streaming=streaming)
+
+    def _check(self, row: Recorded) -> Fail | None:
+        scheme, _, token = (row.header("authorization") or b"").decode("latin-1").partition(" ")
+        if scheme.lower() == "bearer":
+            known = token in self.api_keys
+            return None if known else Fail(401, "authentication_error", "Invalid bearer token")
+        refusal = self.verifier.check(row)
+        return None if refusal is None else Fail(403, "permission_error", refusal.message)
+
+    def _read(self, row: Recorded, body: bytes) -> dict[str, Any] | Fail:
+        if row.header("anthropic-version") is None:
+            return Fail(400, "invalid_request_error", "anthropic-version: header is required")
+        try:
+            model = json.loads(body)["model"]
+        except (ValueError, TypeError, KeyError):
+            return Fail(400, "invalid_request_error", "model: Field required")
+        if not str(model).startswith("anthropic.claude-"):
+            return Fail(404, "not_found_error", f"model: {model}")
+        request = read_body(model, body, enveloped=True)
+        return Fail(400, "invalid_request_error", request.message) if isinstance(request, Fail) else request
