@@ -36,7 +36,7 @@ demo: $(VENV)/.runtime ## the whole job on embedded simulators: no accounts, no 
 client: $(CLIENT)/.installed ## install the real Claude Code client for the tests
 
 test: $(VENV)/.dev $(CLIENT)/.installed ## every test, the real client included
-	$(BIN)/python -m pytest $(XDIST) --dist=loadgroup $(PYTEST)
+	$(BIN)/python -m pytest $(XDIST) --dist=worksteal $(PYTEST)
 
 check: lint types contracts ## formatting, lint, types and import contracts
 

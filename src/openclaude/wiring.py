@@ -7,14 +7,12 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from openclaude import __version__
 from openclaude.adapters.anthropic import AnthropicAdapter
-from openclaude.adapters.bedrock_converse import ConverseAdapter
-from openclaude.adapters.bedrock_invoke import InvokeAdapter
-from openclaude.adapters.bedrock_messages import MANTLE, MessagesAdapter
 from openclaude.adapters.profiles import Profile
 from openclaude.config import Config, RouteConfig
 from openclaude.config import capabilities as route_capabilities
@@ -32,6 +30,7 @@ from openclaude.edge.sessions import Sessions
 from openclaude.edge.tls import client_context
 from openclaude.edge.upstream import UpstreamTransport
 from openclaude.gateway.exchange import Services
+from openclaude.gateway.late import LateDialect
 from openclaude.gateway.pipeline import Pipeline
 from openclaude.gateway.routes import PassthroughRoute, Route, SignedRoute
 from openclaude.ports import Dialect
@@ -141,22 +140,28 @@ def _route(route: RouteConfig, keys: KeyStore) -> Route:
     if route.to == "anthropic":
         return PassthroughRoute("anthropic", Passthrough(), AnthropicAdapter())
     model, region = route.model or "", route.region or ""
-    adapter, signing = dialect(route), signature(route)
+    adapter, signing = LateDialect(partial(dialect, route)), signature(route)
     credentials = keys.for_route(profile=route.profile, region=region, origin=signing.origin)
     return SignedRoute(BEDROCK, signing, adapter, credentials, model)
 
 
 def dialect(route: RouteConfig) -> Dialect:
-    """How a Bedrock route speaks to its model."""
+    """How a Bedrock route speaks to its model. The translators are loaded here, when a request needs one."""
     model, region, profile = route.model or "", route.region or "", capabilities(route)
     match profile.via:
         case "messages":
+            from openclaude.adapters.bedrock_messages import MessagesAdapter  # noqa: PLC0415
+
             return MessagesAdapter(
                 model_id=model, region=region, profile=profile, endpoint=route.endpoint, geo=route.geo
             )
         case "invoke":
+            from openclaude.adapters.bedrock_invoke import InvokeAdapter  # noqa: PLC0415
+
             return InvokeAdapter(route=BEDROCK, model_id=model, region=region, profile=profile, geo=route.geo)
         case _:
+            from openclaude.adapters.bedrock_converse import ConverseAdapter  # noqa: PLC0415
+
             return ConverseAdapter(
                 route=BEDROCK, model_id=model, region=region, profile=profile, geo=route.geo
             )
@@ -170,7 +175,7 @@ def capabilities(route: RouteConfig) -> Profile:
 def signature(route: RouteConfig) -> SignFor:
     """How a Bedrock route signs, and the one origin its requests reach."""
     endpoint, region = _origin(route.endpoint_url) if route.endpoint_url else None, route.region or ""
-    if capabilities(route).via == "messages" and route.endpoint == MANTLE:
+    if capabilities(route).via == "messages" and route.endpoint == "mantle":
         return SignFor(region=region, service=MANTLE_SERVICE, endpoint=endpoint or mantle_origin(region))
     return SignFor(region=region, endpoint=endpoint)
 

@@ -7,7 +7,7 @@ itself is then known, and the rest would be ours.
 import json
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -24,6 +24,7 @@ from support.product import Home, gateway_for, make_home
 from support.session import (
     ECHO,
     changed,
+    client_knows,
     configure,
     digests,
     directly,
@@ -58,9 +59,11 @@ class Told:
     bedrock: tuple[Recorded, ...]
     anthropic_wire: bytes
     bedrock_wire: bytes
+    files_before: set[str]
     changed_files: set[str]
     state_before: dict[str, Any]
     state_after: dict[str, Any]
+    aws: dict[str, str] = field(default_factory=dict)
     gateway_process: bytes = b""
     refusals: tuple[str, ...] = ()
     unsigned: tuple[object, ...] = ()
@@ -96,9 +99,11 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
             log.requests("bedrock"),
             b"\0".join(log.wires("anthropic")),
             b"\0".join(log.wires("bedrock")),
+            set(before),
             changed(before, digests(home.path / ".claude")),
             state,
             users_state(home),
+            world.aws_env(),
             process_bytes(gateway.running.pid),
             log.refusals(),
             tuple(
@@ -121,6 +126,7 @@ def control(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
             tuple(row for row in api.requests() if row.json()["model"] == "qwen-3-coder"),
             b"\0".join(api.log.wires()),
             b"",
+            set(before),
             changed(before, digests(home.path / ".claude")),
             state,
             users_state(home),
@@ -240,13 +246,16 @@ def own_headers(row: Recorded) -> list[tuple[str, str]]:
 
 
 def test_the_users_own_files_stay_byte_for_byte(told: Told, control: Told) -> None:
+    """What is new in the folder is what the client writes without openClaude too, or a name from its program."""
+
     def tops(names: set[str]) -> set[str]:
         return {name.partition("/")[0] for name in names}
 
-    assert tops(told.changed_files) <= tops(control.changed_files)
+    assert told.changed_files & told.files_before == set()
+    assert {"settings.json", ".credentials.json", "CLAUDE.md", "agents"} <= tops(told.files_before)
     assert "projects" in tops(told.changed_files)
-    theirs = {"settings.json", ".credentials.json", "CLAUDE.md", "agents", "skills", "commands", "rules"}
-    assert tops(told.changed_files) & theirs == set()
+    others = tops(told.changed_files) - tops(control.changed_files)
+    assert [name for name in others if not client_knows(name)] == []
 
 
 def test_the_clients_state_file_differs_only_where_the_client_keeps_its_own_books(
@@ -255,8 +264,20 @@ def test_the_clients_state_file_differs_only_where_the_client_keeps_its_own_book
     ours = changed(told.state_before, told.state_after)
     clients = changed(control.state_before, control.state_after)
 
-    assert ours <= clients
     assert not ours & set(told.state_before)
+    assert [name for name in ours - clients if not client_knows(name)] == []
+    assert not client_knows("openclaude-writes-this")
+
+
+def test_the_aws_secret_is_nowhere_and_what_aws_must_see_is_at_bedrock_only(told: Told) -> None:
+    kept = b"\0".join(path.read_bytes() for path in told.home.state_home.rglob("*") if path.is_file())
+    output = told.done.stdout.encode() + told.done.stderr.encode()
+    elsewhere = told.anthropic_wire + kept + output
+
+    assert not holds(elsewhere + told.bedrock_wire, told.aws["AWS_SECRET_ACCESS_KEY"])
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SESSION_TOKEN"):
+        assert holds(told.bedrock_wire, told.aws[name])
+        assert not holds(elsewhere, told.aws[name])
 
 
 def test_only_the_client_itself_has_seen_the_gateways_secret(told: Told) -> None:

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from support.anthropic_errors import assert_explained
-from support.product import Home, make_home
-from support.rawhttp import Response, ask
-from support.staging import OPUS, QWEN, client_headers, message_body, serving
 
 from openclaude.demo.oracle import holds
 from openclaude.launcher.daemon import Gateway
 from openclaude.simulator.world import World
+from support.anthropic_errors import assert_explained
+from support.product import Home, make_home
+from support.rawhttp import Response, ask
+from support.staging import OPUS, QWEN, client_headers, message_body, serving
 
 CONFIG = """\
 [slots]
@@ -122,7 +122,9 @@ def account(tmp_path: Path) -> Iterator[Account]:
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
-def test_keys_that_have_expired_are_renewed_once_and_the_request_succeeds(account: Account, stream: bool) -> None:
+def test_keys_that_have_expired_are_renewed_once_and_the_request_succeeds(
+    account: Account, stream: bool
+) -> None:
     old, new = account.key(), account.key()
     account.aws_config(f"[profile dev]\ncredential_process = {account.credential_process(old, new)}\n")
     account.world.bedrock.verifier.expired.add(old.id)
@@ -250,7 +252,9 @@ def test_no_secret_of_an_account_reaches_the_client_the_log_or_anthropic(account
         answers = [account.ask(gateway, model) for model in (QWEN, OPUS)]
     seen = b"".join(repr(answer.headers).encode() + answer.body for answer in answers)
     files = b"".join(
-        path.read_bytes() for path in account.home.state_home.rglob("*") if path.is_file() and os.access(path, os.R_OK)
+        path.read_bytes()
+        for path in account.home.state_home.rglob("*")
+        if path.is_file() and os.access(path, os.R_OK)
     )
     anthropic = b"".join(account.world.log.wires("anthropic"))
     bedrock = b"".join(account.world.log.wires("bedrock"))

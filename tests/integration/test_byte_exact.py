@@ -8,16 +8,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from support.rawhttp import Client, Header
-from support.staging import OPUS, PLAY_HEADER, Stage, message_body, staged
 
 from openclaude.simulator.replies import FOREVER, Framing, Pause, Piece, Reply, json_reply
+from support.rawhttp import Client, Header
+from support.staging import OPUS, PLAY_HEADER, Stage, message_body, staged
 
 CASES = 200
 GROUPS = 8
 SMALLEST = 2_000
 LARGEST = 30_000_000
-TEXTS = ("plain words ", 'a "quote", a \\ and a tab\t', "naïve café ", "日本語の文章 ", "🙂🧑‍💻 ", "\x7f", "</script>")
+TEXTS = (
+    "plain words ",
+    'a "quote", a \\ and a tab\t',
+    "naïve café ",
+    "日本語の文章 ",
+    "🙂🧑‍💻 ",
+    "\x7f",
+    "</script>",
+)
 
 pytestmark = pytest.mark.xdist_group("byte-exact")
 
@@ -100,7 +108,9 @@ def test_request_bodies_and_answers_have_the_same_digest_on_both_sides(pipe: Sta
                 "/v1/messages?beta=true", pipe.headers((PLAY_HEADER, name.encode())), case.body, cuts=cuts
             )
             response = client.read()
-        arrived = next(row for row in pipe.world.requests() if row.header("x-claude-code-play") == name.encode())
+        arrived = next(
+            row for row in pipe.world.requests() if row.header("x-claude-code-play") == name.encode()
+        )
         assert arrived.body_sha256 == hashlib.sha256(case.body).hexdigest()
         assert arrived.header("content-length") == str(len(case.body)).encode()
         assert response.whole
@@ -208,7 +218,9 @@ def test_a_compressed_answer_is_relayed_unread(stage: Stage) -> None:
     assert response.get("content-encoding") == "gzip"
 
 
-@pytest.mark.parametrize("framing", [Framing.CHUNKED, Framing.LENGTH, Framing.CLOSE], ids=lambda item: item.value)
+@pytest.mark.parametrize(
+    "framing", [Framing.CHUNKED, Framing.LENGTH, Framing.CLOSE], ids=lambda item: item.value
+)
 def test_an_event_reaches_the_client_while_the_provider_still_holds_the_rest(
     stage: Stage, framing: Framing
 ) -> None:
@@ -232,7 +244,9 @@ def test_an_event_reaches_the_client_while_the_provider_still_holds_the_rest(
 
 
 def test_body_bytes_reach_the_provider_before_the_client_has_sent_the_rest(stage: Stage) -> None:
-    body = stage.body("anthropic", lambda _: json_reply({}), stream=False, metadata={"user_id": "u" * 100_000})
+    body = stage.body(
+        "anthropic", lambda _: json_reply({}), stream=False, metadata={"user_id": "u" * 100_000}
+    )
     mark = b"x-claude-code-agent-id", b"early-" + stage.plays.add(lambda _: json_reply({})).encode()
     with Client(stage.gateway.base_url) as client:
         client.send(client.head("/v1/messages?beta=true", stage.headers(mark), len(body)) + body[:50_000])
@@ -254,9 +268,14 @@ def test_a_name_that_is_normalised_changes_and_nothing_else_does(
     stage: Stage, written: str, place: str, upload: str
 ) -> None:
     name = stage.plays.add(lambda _: json_reply({}))
-    rest = b'"max_tokens" :  9,"messages":[ {"role":"user","content":"%b \\u0041 \xc3\xbc \\" [1m]"} ]' % name.encode()
+    rest = (
+        b'"max_tokens" :  9,"messages":[ {"role":"user","content":"%b \\u0041 \xc3\xbc \\" [1m]"} ]'
+        % name.encode()
+    )
     quoted = json.dumps(written).encode()
-    before, after = (b'{"model": ', b", " + rest + b"}\n") if place == "first" else (b"{" + rest + b',"model":', b" }")
+    before, after = (
+        (b'{"model": ', b", " + rest + b"}\n") if place == "first" else (b"{" + rest + b',"model":', b" }")
+    )
     cuts = (7, 20, 60) if upload == "chunks" else None
     with Client(stage.gateway.base_url) as client:
         client.post("/v1/messages", stage.headers(), before + quoted + after, cuts=cuts)

@@ -5,14 +5,14 @@ import struct
 from collections.abc import Sequence
 
 import pytest
-from support.anthropic_errors import assert_explained
-from support.rawhttp import Response
-from support.staging import ROUTES, Stage
 
 from openclaude.simulator import bedrock, eventstream
 from openclaude.simulator.anthropic import events, sse
 from openclaude.simulator.replies import Cut, Ending, Framing, Piece, Raw, Reply, redirect
 from openclaude.simulator.script import Answer, Fail, StreamError, Text, say
+from support.anthropic_errors import assert_explained
+from support.rawhttp import Response
+from support.staging import ROUTES, Stage
 
 WORDS = say("some words of a simulated answer, cut into several pieces of a stream")
 
@@ -98,7 +98,9 @@ def test_a_whole_answer_that_breaks_off_never_looks_whole(
     stage: Stage, route: str, framing: Framing, fault: tuple[Piece, ...], declared: int | None
 ) -> None:
     part = whole(route)[:200]
-    answer = Reply(200, (("content-type", "application/json"),), [part, *fault], framing, declared_length=declared)
+    answer = Reply(
+        200, (("content-type", "application/json"),), [part, *fault], framing, declared_length=declared
+    )
     body = stage.body(route, lambda _: answer, stream=False)
     response = stage.ask(body)
     if route == "anthropic":
@@ -274,7 +276,9 @@ def test_a_page_of_a_proxy_in_between_becomes_an_error_a_client_can_read(
 
 def test_a_compressed_answer_on_the_translated_route_is_refused_not_garbled(stage: Stage) -> None:
     answer = Reply(
-        200, (("content-type", "application/json"), ("content-encoding", "gzip")), (b"\x1f\x8b\x08" + b"\0" * 60,)
+        200,
+        (("content-type", "application/json"), ("content-encoding", "gzip")),
+        (b"\x1f\x8b\x08" + b"\0" * 60,),
     )
     assert_explained(stage.play("bedrock", lambda _: answer, stream=False), 502)
 

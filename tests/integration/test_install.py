@@ -29,7 +29,9 @@ class Installed:
 
     def run(self, program: str, *arguments: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
         command = [str(self.folder / "bin" / program), *arguments]
-        env = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "COVERAGE_"))}
+        env = {
+            name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "COVERAGE_"))
+        }
         env |= {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "HOME": str(self.folder)}
         return subprocess.run(
             command, env=env, cwd=self.folder, capture_output=True, text=True, timeout=timeout, check=False
@@ -47,7 +49,9 @@ def pip(folder: Path, *arguments: str) -> None:
     """pip as the user has it configured, in an environment of its own."""
     command = [str(folder / "bin" / "python"), "-m", "pip", *arguments]
     env = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-    done = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
+    done = subprocess.run(
+        command, env=env, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -82,7 +86,9 @@ def test_the_install_takes_little_space_compiled_files_included(installed: Insta
 
 def test_architecture_says_what_every_distribution_is_for(installed: Installed) -> None:
     text = (ROOT / "ARCHITECTURE.md").read_text().lower()
-    unnamed = [name for name in installed.distributions() if re.search(rf"\b{re.escape(name)}\b", text) is None]
+    unnamed = [
+        name for name in installed.distributions() if re.search(rf"\b{re.escape(name)}\b", text) is None
+    ]
     assert unnamed == []
 
 

@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support.product import make_home
-from support.rawhttp import DEADLINE, Client
-from support.rawupstream import Peer, RawUpstream
-from support.staging import OPUS, PLAY_HEADER, ROUTES, Stage, client_headers, message_body, serving
 
 from openclaude.simulator import eventstream
 from openclaude.simulator.recorded import Recorded
 from openclaude.simulator.replies import FOREVER, Framing, Pause, Reply
 from openclaude.simulator.script import Answer, say
+from support.product import make_home
+from support.rawhttp import DEADLINE, Client
+from support.rawupstream import Peer, RawUpstream
+from support.staging import OPUS, PLAY_HEADER, ROUTES, Stage, client_headers, message_body, serving
 
 ABORTED_WITHIN = 2.0
 """Seconds. The bound is one second; a loaded machine may take a little longer to tell."""
@@ -64,7 +64,11 @@ def await_idle(stage: Stage) -> None:
 def logged_outcome(stage: Stage) -> str:
     """How the last request in the log ended."""
     lines = (stage.home.state_home / "logs" / "gateway.log").read_text().splitlines()
-    return next(line for line in reversed(lines) if " request=" in line).partition(" outcome=")[2].partition(" ")[0]
+    return (
+        next(line for line in reversed(lines) if " request=" in line)
+        .partition(" outcome=")[2]
+        .partition(" ")[0]
+    )
 
 
 def test_a_client_that_leaves_during_its_upload_takes_the_providers_connection_along(
@@ -123,7 +127,9 @@ def test_a_client_that_leaves_before_the_first_byte_takes_the_providers_connecti
 def test_a_client_that_leaves_mid_stream_takes_the_providers_connection_along(
     stage: Stage, route: str, reset: bool
 ) -> None:
-    body = stage.body(route, lambda _: Answer(say("word " * 50).parts, cut_after=4, cut_with=(Pause(FOREVER),)), stream=True)
+    body = stage.body(
+        route, lambda _: Answer(say("word " * 50).parts, cut_after=4, cut_with=(Pause(FOREVER),)), stream=True
+    )
     client = Client(stage.gateway.base_url)
     client.post("/v1/messages?beta=true", stage.headers(), body)
     head = client.read_head()

@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from openclaude.simulator.script import Answer, say
 from support.house import House, housed, origin_and_secret, until
 from support.product import OPENCLAUDE
 from support.rawhttp import DEADLINE, Client, ask
 from support.staging import Stage, message_body, staged
-
-from openclaude.simulator.script import Answer, say
 
 LAUNCHES = 50
 
@@ -112,9 +112,17 @@ def test_status_says_whether_it_runs_in_words_in_json_and_by_its_exit_code(house
     assert started.stdout == f"started on 127.0.0.1:{house.port} (pid {pid})\n"
     done = house.run("status")
     assert (done.returncode, done.stderr) == (0, "")
-    assert re.match(rf"running +127\.0\.0\.1:{house.port} \(pid {pid}, version \d+\.\d+\.\d+\)\nup +0 h 00 min ", done.stdout)
+    assert re.match(
+        rf"running +127\.0\.0\.1:{house.port} \(pid {pid}, version \d+\.\d+\.\d+\)\nup +0 h 00 min ",
+        done.stdout,
+    )
     facts = house.status()
-    assert (facts["running"], facts["pid"], facts["port"], facts["config_current"]) == (True, pid, house.port, True)
+    assert (facts["running"], facts["pid"], facts["port"], facts["config_current"]) == (
+        True,
+        pid,
+        house.port,
+        True,
+    )
 
 
 def test_starting_twice_keeps_the_first(house: House) -> None:
@@ -154,7 +162,11 @@ def test_the_same_command_many_times_at_once_ends_well(house: House, command: st
     house.start()
     processes = [
         subprocess.Popen(
-            [*OPENCLAUDE, command], env=house.home.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [*OPENCLAUDE, command],
+            env=house.home.env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         for _ in range(6)
     ]
@@ -177,7 +189,11 @@ def test_a_second_serve_says_who_runs_and_where(house: House) -> None:
 def test_serve_in_the_foreground_ends_cleanly_on_a_signal(house: House) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         process = subprocess.Popen(
-            [*OPENCLAUDE, "serve"], env=house.home.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [*OPENCLAUDE, "serve"],
+            env=house.home.env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         assert process.stderr is not None
         assert process.stderr.readline() == (
@@ -206,7 +222,11 @@ def test_logs_shows_the_lines_and_follows_what_is_added(house: House) -> None:
     assert f"event=started version=0.1.0 port={house.port}" in done.stdout
     assert house.run("logs", "-n", "0").stdout == ""
     following = subprocess.Popen(
-        [*OPENCLAUDE, "logs", "-f", "-n", "0"], env=house.home.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*OPENCLAUDE, "logs", "-f", "-n", "0"],
+        env=house.home.env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     assert following.stdout is not None
     url = json.loads(house.run("env", "--json").stdout)["ANTHROPIC_BASE_URL"]
@@ -311,7 +331,13 @@ def test_a_repository_cannot_bring_modules_of_its_own(house: House, tmp_path: Pa
         (repository / name / "__init__.py").write_text(f"open({str(mark)!r}, 'a').write({name!r})\n")
     script = Path(sys.executable).with_name("openclaude")
     done = subprocess.run(
-        [script, "start"], env=house.home.env, cwd=repository, capture_output=True, text=True, check=False, timeout=60
+        [script, "start"],
+        env=house.home.env,
+        cwd=repository,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
     assert done.returncode == 0, done.stderr
     assert hello(json.loads(house.run("env", "--json").stdout)["ANTHROPIC_BASE_URL"]) == 200
@@ -346,7 +372,16 @@ def test_a_problem_of_the_configuration_is_said_and_nothing_starts(house: House)
 def test_nonsense_on_the_control_socket_disturbs_nobody(house: House) -> None:
     pid = house.start()["pid"]
     path = house.state / "run" / "control.sock"
-    for data in (b"", b"\n", b"stop\n", b"[]\n", b'{"op":["stop"]}\n', b"\xff\xfe\n", b"x" * 100_000, b'{"op":"status"'):
+    for data in (
+        b"",
+        b"\n",
+        b"stop\n",
+        b"[]\n",
+        b'{"op":["stop"]}\n',
+        b"\xff\xfe\n",
+        b"x" * 100_000,
+        b'{"op":"status"',
+    ):
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(DEADLINE)
             connection.connect(os.path.relpath(path))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Self
 
 import pytest
+
 from support.house import House, free_port, housed, until
 from support.product import OPENCLAUDE
 from support.rawhttp import DEADLINE
@@ -39,7 +40,10 @@ class Squatter:
 
     def _serve(self) -> None:
         body = b'{"proof":"%b","ok":true}' % (b"0" * 64)
-        answer = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
+        answer = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (
+            len(body),
+            body,
+        )
         while True:
             try:
                 connection, _ = self._listener.accept()
@@ -65,7 +69,9 @@ def test_a_server_on_the_port_that_answers_200_to_everything_is_told_nothing(hou
     chosen = house.status()["port"]
     assert chosen > house.port
     assert f"port {house.port} is taken by " in stderr
-    assert f"(pid {os.getpid()}), which is not openClaude; nothing was sent to it. Using port {chosen}" in stderr
+    assert (
+        f"(pid {os.getpid()}), which is not openClaude; nothing was sent to it. Using port {chosen}" in stderr
+    )
     assert f"hint: `[gateway] port = {chosen}` in config.toml makes that permanent" in stderr
     assert seen["env"]["ANTHROPIC_BASE_URL"].startswith(f"http://127.0.0.1:{chosen}/")
     assert seen["settings"]["env"]["ANTHROPIC_BASE_URL"].startswith(f"http://127.0.0.1:{chosen}/")
@@ -131,7 +137,9 @@ def test_serve_on_port_0_takes_a_free_one_and_says_which(house: House) -> None:
     assert process.stderr is not None
     said = process.stderr.readline()
     port = house.status()["port"]
-    assert said == f"openclaude: the gateway listens on 127.0.0.1:{port} (this machine only); ctrl-c stops it\n"
+    assert (
+        said == f"openclaude: the gateway listens on 127.0.0.1:{port} (this machine only); ctrl-c stops it\n"
+    )
     assert house.run("stop").returncode == 0
     assert process.wait(DEADLINE) == 0
     process.stderr.close()

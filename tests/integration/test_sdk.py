@@ -8,10 +8,10 @@ from typing import Any
 
 import anthropic
 import pytest
-from support.product import OPENCLAUDE
-from support.staging import QWEN, ROUTES, Stage
 
 from openclaude.simulator.script import Answer, Ask, Fail, Script, ToolUse, say
+from support.product import OPENCLAUDE
+from support.staging import QWEN, ROUTES, Stage
 
 TOOL: Any = {
     "name": "weather",
@@ -47,7 +47,9 @@ def printed(stage: Stage) -> dict[str, str]:
 @pytest.fixture
 def environment(printed: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """The SDK reads its base URL from the environment, as a program started from that shell would."""
-    for name in [name for name in os.environ if name.startswith("ANTHROPIC_") or name.lower().endswith("_proxy")]:
+    for name in [
+        name for name in os.environ if name.startswith("ANTHROPIC_") or name.lower().endswith("_proxy")
+    ]:
         monkeypatch.delenv(name)
     for name, value in printed.items():
         monkeypatch.setenv(name, value)
@@ -108,7 +110,9 @@ def test_env_prints_what_a_shell_can_evaluate_and_says_what_it_is_on_stderr(stag
 
 def test_create_answers(sdk: anthropic.Anthropic, stage: Stage, route: str) -> None:
     message = sdk.messages.create(
-        model=ROUTES[route], max_tokens=64, messages=[user(stage, lambda ask: say(f"hello from {ask.provider}"))]
+        model=ROUTES[route],
+        max_tokens=64,
+        messages=[user(stage, lambda ask: say(f"hello from {ask.provider}"))],
     )
     assert [block.type for block in message.content] == ["text"]
     assert message.content[0].text == f"hello from {route}"
@@ -204,7 +208,9 @@ def test_a_refusal_is_the_error_class_of_its_status(
 
 
 def test_a_model_without_a_route_is_not_found_and_the_routes_are_named(sdk: anthropic.Anthropic) -> None:
-    with pytest.raises(anthropic.NotFoundError, match=r"no route matches the model `gpt-4`.*`claude-\*`.*qwen"):
+    with pytest.raises(
+        anthropic.NotFoundError, match=r"no route matches the model `gpt-4`.*`claude-\*`.*qwen"
+    ):
         sdk.messages.create(model="gpt-4", max_tokens=64, messages=[{"role": "user", "content": "hi"}])
 
 

@@ -7,13 +7,13 @@ import time
 from pathlib import Path
 
 import pytest
-from fakes import fake_claude
-from support.product import OPENCLAUDE, Home, gateway_for
 
+from fakes import fake_claude
 from openclaude.demo.conversation import converse
 from openclaude.demo.oracle import holds
 from openclaude.demo.scene import weather
 from openclaude.simulator.world import World
+from support.product import OPENCLAUDE, Home, gateway_for
 
 
 class Shell:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from support.house import House, housed
 from support.staging import Stage
 
@@ -69,7 +70,17 @@ def test_launching_a_client_loads_nothing_heavy(house: House, state: str) -> Non
 
 def test_a_gateway_that_only_relays_loads_nothing_of_aws(house: House) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-P", "-X", "importtime", "-m", "openclaude", "serve", "--config", str(house.state / "config.toml")],
+        [
+            sys.executable,
+            "-P",
+            "-X",
+            "importtime",
+            "-m",
+            "openclaude",
+            "serve",
+            "--config",
+            str(house.state / "config.toml"),
+        ],
         env=house.home.env,
         stderr=subprocess.PIPE,
         text=True,

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from support.house import House, housed
 
 PLACES = (
@@ -116,7 +117,9 @@ def test_a_folder_that_is_a_link_is_refused(house: House, tmp_path: Path, folder
     path.symlink_to(elsewhere)
     done = house.run("start")
     assert done.returncode == 1
-    assert done.stderr.startswith(f"openclaude: {house.state if folder == '.' else path}: is a symbolic link\nhint: ")
+    assert done.stderr.startswith(
+        f"openclaude: {house.state if folder == '.' else path}: is a symbolic link\nhint: "
+    )
     assert list(elsewhere.iterdir()) == []
     assert stat.S_IMODE(elsewhere.stat().st_mode) == 0o755
 
@@ -154,7 +157,14 @@ def test_every_file_is_private_whatever_the_umask_says(house: House, mask: int) 
         expected = 0o700 if path.is_dir() else 0o600
         assert stat.S_IMODE(path.lstat().st_mode) == expected, path
     names = {str(path.relative_to(house.state)) for path in house.state.rglob("*") if not path.is_dir()}
-    assert {"secret", "settings.json", "config.toml", "run/control.sock", "run/gateway.lock", "logs/gateway.log"} <= names
+    assert {
+        "secret",
+        "settings.json",
+        "config.toml",
+        "run/control.sock",
+        "run/gateway.lock",
+        "logs/gateway.log",
+    } <= names
 
 
 @pytest.mark.parametrize("folder", [".", "run", "logs"])
@@ -178,7 +188,9 @@ def test_a_secret_that_others_can_read_is_refused_with_the_remedy(house: House) 
     )
 
 
-@pytest.mark.parametrize("content", [b"", b"short", b"z" * 5000, b"\0" * 64], ids=["empty", "short", "long", "zeros"])
+@pytest.mark.parametrize(
+    "content", [b"", b"short", b"z" * 5000, b"\0" * 64], ids=["empty", "short", "long", "zeros"]
+)
 def test_a_damaged_secret_is_made_again(house: House, content: bytes) -> None:
     secret = house.state / "secret"
     secret.write_bytes(content)

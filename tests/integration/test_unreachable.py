@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from support.anthropic_errors import assert_explained
-from support.product import Home, make_home
-from support.rawhttp import Client, Response
-from support.rawupstream import Behaviour, Peer, RawUpstream
-from support.staging import ROUTES, client_headers, message_body, serving
 
 from openclaude.demo.oracle import holds
 from openclaude.launcher.daemon import Gateway
 from openclaude.simulator.certs import Flaw
 from openclaude.simulator.world import World
+from support.anthropic_errors import assert_explained
+from support.product import Home, make_home
+from support.rawhttp import Client, Response
+from support.rawupstream import Behaviour, Peer, RawUpstream
+from support.staging import ROUTES, client_headers, message_body, serving
 
 ORIGINS = {
     "anthropic": "https://api.anthropic.com",
@@ -91,7 +91,9 @@ def untrusted(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Untrusted]:
     flaw: Flaw | None = request.param
-    home = make_home(tmp_path_factory.mktemp("untrusted") / "home", "sk-ant-" + "oat01-" + secrets.token_hex(24))
+    home = make_home(
+        tmp_path_factory.mktemp("untrusted") / "home", "sk-ant-" + "oat01-" + secrets.token_hex(24)
+    )
     with World(anthropic_flaw=flaw, bedrock_flaw=flaw, keep_raw=True) as world:
         dead = closed_port()
         connect_to = [
@@ -176,7 +178,9 @@ BELOW_HTTP: dict[str, Behaviour] = {
     "half-a-head": answering(b"HTTP/1.1 200 OK\r\ncontent-type: appl"),
     "another-protocol": answering(b"220 mail.invalid ESMTP ready\r\n"),
     "http-2": answering(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
-    "huge-head": answering(OK + b"x-pad: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n" * 4000 + b"content-length: 0\r\n\r\n"),
+    "huge-head": answering(
+        OK + b"x-pad: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n" * 4000 + b"content-length: 0\r\n\r\n"
+    ),
     "one-huge-header": answering(OK + b"x-pad: " + b"a" * 200_000 + b"\r\ncontent-length: 0\r\n\r\n"),
     "endless-head": answering(OK + b"x-pad: " + b"a" * 2_000_000),
     "two-lengths": answering(OK + b"content-length: 2\r\ncontent-length: 3\r\n\r\n{}}"),

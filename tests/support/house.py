@@ -81,7 +81,9 @@ class House:
 
     def gateways(self) -> list[int]:
         """The pids of this user's gateway processes, by what the system lists."""
-        listed = subprocess.run(["ps", "-axww", "-o", "pid=,args="], capture_output=True, text=True, check=True)
+        listed = subprocess.run(
+            ["ps", "-axww", "-o", "pid=,args="], capture_output=True, text=True, check=True
+        )
         mine = [line for line in listed.stdout.splitlines() if " serve " in line and str(self.state) in line]
         return [int(line.split()[0]) for line in mine]
 

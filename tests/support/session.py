@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import mmap
 import os
 import subprocess
 import threading
@@ -133,3 +134,12 @@ def digests(folder: Path) -> dict[str, tuple[int, str]]:
 def changed(before: Mapping[str, object], after: Mapping[str, object]) -> set[str]:
     """What is new, gone or different."""
     return {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+
+
+def client_knows(name: str) -> bool:
+    """Whether the name is a word of the client's own program, so that the client may have written it."""
+    with (
+        CLIENT.resolve().open("rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as program,
+    ):
+        return program.find(name.encode()) >= 0

@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -207,7 +207,7 @@ def _betas(dialect: str) -> tuple[re.Pattern[str], ...]:
 
 @cache
 def _data() -> dict[str, Any]:
-    return tomllib.loads(files(__package__).joinpath("profiles.toml").read_text("utf-8"))
+    return tomllib.loads(Path(__file__).with_name("profiles.toml").read_text("utf-8"))
 
 
 def _build(name: str, table: dict[str, dict[str, Any]]) -> Profile:

@@ -2,7 +2,9 @@
 
 import json
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
@@ -17,6 +19,9 @@ from openclaude.launcher.client import Arguments, find_client, guarded, split_ar
 from openclaude.launcher.client import run as become
 from openclaude.launcher.environment import child_environment
 from openclaude.launcher.files import write_private
+
+KEPT_SECONDS = 30 * 24 * 3600
+"""How long a session's settings file is kept after its last launch."""
 
 
 def run(arguments: Sequence[str], *, env: Mapping[str, str], stderr: TextIO) -> int:
@@ -151,10 +156,20 @@ def _prepare(
     if session:
         file = found.state.run / f"settings-{session}.json"
         write_private(file, text)
+        _clear_old(found.state.run)
     aside = (*child.neutralised, *settings.set_aside(user, own))
     if aside:
         say(stderr, f"not used in this session: {', '.join(dict.fromkeys(aside))}")
     return child.variables, file
+
+
+def _clear_old(run: Path) -> None:
+    """Remove settings files of sessions that began long ago."""
+    oldest = time.time() - KEPT_SECONDS
+    for file in run.glob("settings-*.json"):
+        with suppress(OSError):
+            if file.stat().st_mtime < oldest:
+                file.unlink()
 
 
 def _own_folder(

@@ -1,6 +1,5 @@
 """The `openclaude` command: one of its own sub-commands, or Claude Code with everything that was given."""
 
-import argparse
 import importlib
 import os
 import sys
@@ -45,13 +44,6 @@ options:
 """
 
 
-class _Parser(argparse.ArgumentParser):
-    """A parser that does not guess: `--connect` is not `--connect-to`."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **{**kwargs, "allow_abbrev": False})
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit code. Launching the client does not return."""
     arguments = list(sys.argv[1:] if argv is None else argv)
@@ -79,7 +71,18 @@ def _dispatch(arguments: list[str]) -> int:
         module = importlib.import_module("openclaude.cli.launch")
         return int(module.run(arguments, env=os.environ, stderr=sys.stderr))
     module = importlib.import_module(f"openclaude.cli.{first}")
-    parser = _Parser(prog="openclaude")
+    parser = _parser()
     module.add_parser(parser.add_subparsers(dest="command", metavar="COMMAND"))
     options = parser.parse_args(arguments)
     return int(module.run(options, env=os.environ, stdout=sys.stdout, stderr=sys.stderr))
+
+
+def _parser() -> Any:
+    """A parser that does not guess: `--connect` is not `--connect-to`. argparse is loaded here, for commands only."""
+    import argparse  # noqa: PLC0415
+
+    class Parser(argparse.ArgumentParser):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **{**kwargs, "allow_abbrev": False})
+
+    return Parser(prog="openclaude")

@@ -4,10 +4,14 @@
 Where they do not, the whole body is read by a real JSON parser.
 """
 
+import json
 import re
 from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
-import msgspec
+if TYPE_CHECKING:
+    import msgspec
 
 PREFIX_LIMIT = 64 * 1024
 """How far the first bytes are searched. A name that has not ended by then is read from the whole body."""
@@ -26,13 +30,6 @@ class ModelField:
     name: str
     start: int
     end: int
-
-
-class _Head(msgspec.Struct):
-    model: str
-
-
-_DECODER = msgspec.json.Decoder(_Head)
 
 
 class NoModelError(ValueError):
@@ -55,14 +52,24 @@ def may_still_lead(prefix: bytes) -> bool:
 
 def find_model(body: bytes) -> ModelField:
     """The model of a whole body. A second `model` key wins, as in every common JSON parser."""
+    import msgspec  # noqa: PLC0415  see _decoder
+
     try:
-        name = _DECODER.decode(body).model
+        name: str = _decoder().decode(body).model
     except msgspec.ValidationError as error:
         raise NoModelError(f"the body needs a string `model`: {error}") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise NoModelError(f"the body is not valid JSON: {error}") from None
     start, end = _value_span(body)
     return ModelField(name, start, end)
+
+
+@cache
+def _decoder() -> "msgspec.json.Decoder[Any]":
+    """Reads the model of a body and skips the rest. Loaded late: the real client's requests do not need it."""
+    import msgspec  # noqa: PLC0415
+
+    return msgspec.json.Decoder(msgspec.defstruct("Head", [("model", str)]))
 
 
 def _value_span(body: bytes) -> tuple[int, int]:
@@ -88,9 +95,9 @@ def _value_span(body: bytes) -> tuple[int, int]:
 
 
 def _is_model(key: bytes) -> bool:
-    return key == b'"model"' or (b"\\" in key and msgspec.json.decode(key) == "model")
+    return key == b'"model"' or (b"\\" in key and json.loads(key) == "model")
 
 
 def with_model(body: bytes, field: ModelField, name: str) -> bytes:
     """The same body with another model name; every other byte stays as it is."""
-    return b"".join((body[: field.start], msgspec.json.encode(name), body[field.end :]))
+    return b"".join((body[: field.start], json.dumps(name).encode(), body[field.end :]))

@@ -4,7 +4,7 @@ A connection is its request's `ClientSide`: what an exchange writes goes straigh
 """
 
 import asyncio
-import secrets
+import os
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Final, Protocol, cast
@@ -234,7 +234,7 @@ class ClientConnection(asyncio.Protocol):
 
     def _begin(self, admitted: Admitted) -> None:
         request = InboundRequest(
-            id=f"req_oc_{secrets.token_hex(12)}",
+            id=f"req_oc_{os.urandom(12).hex()}",
             endpoint=admitted.endpoint,
             query=admitted.query,
             headers=admitted.headers,
@@ -279,7 +279,7 @@ class ClientConnection(asyncio.Protocol):
             return
         self._close_after = True
         self._answering = True
-        request_id = f"req_oc_{secrets.token_hex(12)}"
+        request_id = f"req_oc_{os.urandom(12).hex()}"
         body = error_body(kind, message, request_id)
         shown = [(b"content-type", b"application/json"), (b"request-id", request_id.encode()), *headers]
         self.start(status, shown, len(body))

@@ -7,7 +7,6 @@ connection: the client answers the first with one more request and the second wi
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Final
 
@@ -281,6 +280,8 @@ class TranslatedExchange:
         """Whether AWS refused the signature's time and its answer says what time it is; the difference is kept."""
         if b"Signature expired" not in body and b"not yet current" not in body:
             return False
+        from email.utils import parsedate_to_datetime  # noqa: PLC0415  slow to load, and seldom needed
+
         value = next((value for name, value in headers if name.lower() == b"date"), b"")
         try:
             theirs = parsedate_to_datetime(value.decode("latin-1"))

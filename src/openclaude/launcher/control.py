@@ -6,7 +6,6 @@ the port is asked for a proof over a fresh nonce before anything of the client's
 
 import json
 import os
-import secrets
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -117,7 +116,7 @@ def is_ours(identity_secret: str, port: int, *, timeout: float = 3.0) -> bool:
 
     The challenge carries nothing but random digits; a stranger learns nothing from it.
     """
-    nonce = secrets.token_hex(16)
+    nonce = os.urandom(16).hex()
     request = f"GET /.openclaude/identify?nonce={nonce} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n"
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=timeout) as connection:

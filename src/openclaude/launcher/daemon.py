@@ -6,7 +6,6 @@ No PID file exists; a signal is never sent.
 
 import os
 import select
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -225,6 +224,8 @@ def spawn(
 
 def _start(command: Sequence[str], state: State, env: Mapping[str, str]) -> bytes:
     """Start a process that outlives this one; returns what it writes to its --ready-fd."""
+    import subprocess  # noqa: PLC0415  only a cold start needs it
+
     reader, writer = os.pipe()
     errors = os.open(state.stderr_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
     try:

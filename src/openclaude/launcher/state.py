@@ -7,7 +7,6 @@ import fcntl
 import hmac
 import os
 import re
-import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -56,7 +55,7 @@ class State:
         with self.lock("secret.lock"):
             data = read_private(path)
             if data is None or _SECRET.fullmatch(data.strip()) is None:
-                data = secrets.token_hex(32).encode()
+                data = os.urandom(32).hex().encode()
                 write_private(path, data)
         key = data.strip()
         return Secrets(_derived(key, "base-path")[:40], _derived(key, "identity"))

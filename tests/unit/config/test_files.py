@@ -119,7 +119,7 @@ def test_a_file_others_can_change_is_a_problem(tmp_path: Path) -> None:
         pytest.param(stat.S_IFCHR | 0o666, False, id="a device such as the null one"),
     ],
 )
-def test_only_an_ordinary_file_is_asked_who_can_change_it(mode: int, answer: bool) -> None:  # noqa: FBT001 - a case's answer
+def test_only_an_ordinary_file_is_asked_who_can_change_it(mode: int, answer: bool) -> None:
     assert others_can_write(mode) is answer
 
 

@@ -70,7 +70,7 @@ def test_a_name_that_needs_no_change_is_the_same_object(name: str) -> None:
         pytest.param("a.b", "axb", False, id="a dot is a dot"),
     ],
 )
-def test_a_pattern_takes_a_name(pattern: str, name: str, taken: bool) -> None:  # noqa: FBT001 - a case's answer
+def test_a_pattern_takes_a_name(pattern: str, name: str, taken: bool) -> None:
     assert matches(pattern, name) is taken
 
 
@@ -82,7 +82,7 @@ def test_a_pattern_without_wildcards_takes_itself_and_nothing_else(pattern: str,
 
 
 @pytest.mark.parametrize(("name", "answer"), [("a*", True), ("?", True), ("[a]", False), ("", False)])
-def test_a_star_or_a_question_mark_makes_a_pattern(name: str, answer: bool) -> None:  # noqa: FBT001 - a case's answer
+def test_a_star_or_a_question_mark_makes_a_pattern(name: str, answer: bool) -> None:
     assert is_pattern(name) is answer
 
 
@@ -104,7 +104,7 @@ def test_a_star_or_a_question_mark_makes_a_pattern(name: str, answer: bool) -> N
         pytest.param("?*", "*?", False, id="an odd pair is left undecided"),
     ],
 )
-def test_a_pattern_covers_another(wide: str, narrow: str, answer: bool) -> None:  # noqa: FBT001 - a case's answer
+def test_a_pattern_covers_another(wide: str, narrow: str, answer: bool) -> None:
     assert covers(wide, narrow) is answer
 
 
@@ -134,6 +134,6 @@ def test_covering_a_plain_name_is_matching_it(pattern: str, name: str) -> None:
 )
 def test_the_client_takes_a_name_that_begins_with_claude_for_a_claude_model(
     name: str,
-    answer: bool,  # noqa: FBT001 - a case's answer
+    answer: bool,
 ) -> None:
     assert is_claude(name) is answer

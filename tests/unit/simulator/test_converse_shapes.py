@@ -143,5 +143,5 @@ def test_all_problems_are_reported_at_once() -> None:
         pytest.param("", False, id="empty"),
     ],
 )
-def test_model_ids_follow_the_service_model(model_id: str, valid: bool) -> None:  # noqa: FBT001 - a table's column
+def test_model_ids_follow_the_service_model(model_id: str, valid: bool) -> None:
     assert model_id_is_valid(model_id) is valid

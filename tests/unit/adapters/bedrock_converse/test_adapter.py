@@ -124,7 +124,7 @@ def test_the_quota_probe_of_the_client_is_answered_here() -> None:
     ],
     ids=["blocks", "two-tokens", "with-system", "with-tools", "another-word", "warm-up"],
 )
-def test_only_requests_that_need_no_model_are_answered_here(more: dict[str, Any], is_local: bool) -> None:  # noqa: FBT001
+def test_only_requests_that_need_no_model_are_answered_here(more: dict[str, Any], is_local: bool) -> None:
     assert (adapter_of("qwen-text").prepare(body(**more)).local_answer is not None) == is_local
 
 
