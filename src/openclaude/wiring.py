@@ -27,7 +27,7 @@ from openclaude.edge.control import Answer, ControlServer, Operation
 from openclaude.edge.dial import DialMap
 from openclaude.edge.listener import Listener
 from openclaude.edge.sessions import Sessions
-from openclaude.edge.tls import client_context
+from openclaude.edge.tls import trusting
 from openclaude.edge.upstream import UpstreamTransport
 from openclaude.gateway.exchange import Services
 from openclaude.gateway.late import LateDialect
@@ -72,7 +72,7 @@ async def serve(plan: Plan) -> None:
     def report(error: BaseException) -> None:
         log.event("internal-error", kind=type(error).__name__, where=_where(error))
 
-    transport = UpstreamTransport(tls=client_context(plan.ca_file), dial=plan.dial, report=report)
+    transport = UpstreamTransport(tls=trusting(plan.ca_file), dial=plan.dial, report=report)
     sessions = Sessions(base=_without_aws(plan.env), own=plan.env)
     services = Services(transport, clock, log)
     routes = build_routes(plan.config, KeyStore(sessions, wall=time.time))

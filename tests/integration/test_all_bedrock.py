@@ -219,9 +219,11 @@ def test_the_messages_endpoint_on_aws_serves_whole_answers_and_streams(home: Hom
         rows = world.requests()
         assert [row.server for row in rows] == ["mantle", "mantle"]
         assert not any(home.login.encode() in wire for wire in world.log.wires("mantle"))
+        ask["messages"] = [
+            {"role": "user", "content": plays.add(lambda _: Fail(529, "overloaded_error", "busy"))}
+        ]
         with pytest.raises(anthropic.OverloadedError, match="busy"):
-            name = plays.add(lambda _: Fail(529, "overloaded_error", "busy"))
-            sdk.messages.create(**{**ask, "messages": [{"role": "user", "content": name}]})
+            sdk.messages.create(**ask)
 
 
 def test_a_route_s_capabilities_reach_the_request(home: Home, tmp_path: Path) -> None:

@@ -155,7 +155,7 @@ def staged(
 def serving(
     home: Home, connect_to: Sequence[str], ca_file: Path, *, env: Mapping[str, str], port: int = 0
 ) -> Iterator[Gateway]:
-    """A gateway process that finds providers where `connect_to` says; stopped at the end."""
+    """A gateway process that finds providers where `connect_to` says, with the AWS variables `env`; stopped at the end."""
     state = home.state()
     config = state.home / "config.toml"
     flags = [flag for entry in connect_to for flag in ("--connect-to", entry)]
@@ -163,7 +163,8 @@ def serving(
         state,
         port=port,
         config=config if config.exists() else None,
-        env={**home.env, **env},
+        env=home.env,
+        aws=env,
         flags=[*flags, "--ca-file", str(ca_file)],
     )
     try:

@@ -6,6 +6,8 @@ sets a variable vouch for api.anthropic.com, the third writes session keys to a 
 
 import importlib.util
 import ssl
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 _WELL_KNOWN = (
@@ -42,3 +44,20 @@ def client_context(ca_file: Path | None = None) -> ssl.SSLContext:
     context.set_alpn_protocols(["http/1.1"])
     context.load_verify_locations(cafile=str(ca_file or trust_file()))
     return context
+
+
+def trusting(ca_file: Path | None) -> Callable[[], ssl.SSLContext]:
+    """Gives one context for all providers.
+
+    A file that was named is read at once, so that a wrong one is told at once. The system's roots are read when the first
+    connection is made: parsing them is a good part of what a start costs.
+
+    Raises:
+        NoTrustStoreError: no roots were found.
+        OSError: the named file cannot be read.
+    """
+    if ca_file is not None:
+        context = client_context(ca_file)
+        return lambda: context
+    trust_file()
+    return cache(client_context)

@@ -339,12 +339,12 @@ class UpstreamTransport:
     """The only code that sends a request to a provider.
 
     Args:
-        tls: a context that verifies; see edge/tls.py.
+        tls: gives a context that verifies, when the first connection is made; see edge/tls.py.
         dial: where origins are dialled.
         report: told of exceptions that no rule foresaw.
     """
 
-    def __init__(self, *, tls: ssl.SSLContext, dial: DialMap, report: Report) -> None:
+    def __init__(self, *, tls: Callable[[], ssl.SSLContext], dial: DialMap, report: Report) -> None:
         self._tls = tls
         self._dial = dial
         self._report = report
@@ -359,7 +359,7 @@ class UpstreamTransport:
         pool = self._pools.get(authorized.origin)
         if pool is None:
             pool = self._pools[authorized.origin] = Pool(
-                authorized.origin, self._dial, self._tls, self._report
+                authorized.origin, self._dial, self._tls(), self._report
             )
         call = Call(receiver, authorized.request.content_length - sum(map(len, body)))
         call.hold((head_bytes(authorized), *body))

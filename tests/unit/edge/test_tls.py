@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from openclaude.edge.tls import client_context, trust_file
+from openclaude.edge.tls import client_context, trust_file, trusting
 
 
 def test_the_context_verifies_chain_and_name_with_a_modern_protocol() -> None:
@@ -47,3 +47,15 @@ def test_no_environment_variable_changes_whom_the_gateway_trusts(tmp_path: Path)
 def test_a_missing_ca_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file"):
         client_context(tmp_path / "none.pem")
+
+
+def test_a_named_file_is_read_at_once_and_the_systems_roots_once_when_needed(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No such file"):
+        trusting(tmp_path / "none.pem")
+    file = tmp_path / "ca.pem"
+    trustme.CA().cert_pem.write_to_path(file)
+    named = trusting(file)
+    file.unlink()
+    assert named().cert_store_stats()["x509_ca"] == 1
+    roots = trusting(None)
+    assert roots() is roots()
