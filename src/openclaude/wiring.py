@@ -18,6 +18,7 @@ from openclaude.config import Config, RouteConfig
 from openclaude.config import capabilities as route_capabilities
 from openclaude.credentials.policies import MANTLE_SERVICE, Passthrough, SignFor, mantle_origin
 from openclaude.domain.http import Origin
+from openclaude.domain.models import CLIENT_DEFAULTS
 from openclaude.domain.routes import RouteTable
 from openclaude.edge.accesslog import RotatingLog
 from openclaude.edge.admission import Door
@@ -39,8 +40,6 @@ GRACE = 10.0
 """Seconds that answers under way get to finish when the gateway stops."""
 BEDROCK = "bedrock"
 """What every Bedrock route is called in the log and in the signature of unsigned reasoning."""
-CLIENT_DEFAULTS = ("claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5", "claude-fable-5-2")
-"""What Claude Code calls its tiers when nothing is configured (client sheet §4); shown by GET /v1/models."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +189,7 @@ def listed_models(config: Config) -> list[tuple[str, str]]:
     """What GET /v1/models shows: slots first, then exact route names, then the client's own defaults."""
     exact = [route.match for route in config.routes if "*" not in route.match and "?" not in route.match]
     table = RouteTable([(route.match, route.to) for route in config.routes])
-    defaults = [name for name in CLIENT_DEFAULTS if table.decide(name) is not None]
+    defaults = [name for name in CLIENT_DEFAULTS.values() if table.decide(name) is not None]
     names = dict.fromkeys([*config.slots.values(), *exact, *defaults])
     return [(name, name) for name in names]
 

@@ -114,7 +114,7 @@ def template(value: ast.expr) -> str:
 
 
 def test_every_reason_for_missing_keys_is_on_the_page_and_no_other() -> None:
-    reasons = templates("edge/secrets.py", "what")
+    reasons = templates("edge/awskeys.py", "what")
     shown = rows("### The gateway finds no credentials (401)")
     assert reasons
     for reason in reasons:

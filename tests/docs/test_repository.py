@@ -101,11 +101,12 @@ def test_no_file_holds(what: str) -> None:
 # sources
 
 TRANSLATORS = ("request.py", "stream.py")
-"""The two large translators may have 600 lines; every other source file keeps to 400."""
+"""The two large translators may have 600 lines, and tests, which are read one at a time; other source files have 400."""
 
 
 def allowed_lines(path: Path) -> int:
-    return 600 if path.parent.name == "bedrock_converse" and path.name in TRANSLATORS else 400
+    translator = path.parent.name == "bedrock_converse" and path.name in TRANSLATORS
+    return 600 if translator or "tests" in path.parts else 400
 
 
 def test_no_source_file_is_longer_than_a_reader_can_hold() -> None:

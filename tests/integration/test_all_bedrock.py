@@ -9,8 +9,8 @@ from typing import Any
 import anthropic
 import pytest
 
-from openclaude.cli.routes import CLIENT_DEFAULTS
 from openclaude.config import PRESETS
+from openclaude.domain.models import CLIENT_DEFAULTS
 from openclaude.simulator.script import Answer, Ask, Fail, Script, StreamError, Text, Thinking, ToolUse, say
 from openclaude.simulator.world import World
 from support.product import Home

@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import itertools
 import json
 import random
 from collections.abc import Iterator
@@ -60,7 +61,7 @@ class Case:
         ends = sorted(rng.randrange(len(self.answer) + 1) for _ in range(rng.randrange(1, 60)))
         edges = [0, *ends, len(self.answer)]
         pieces: list[Piece] = [
-            self.answer[start:end] for start, end in zip(edges, edges[1:], strict=False) if end > start
+            self.answer[start:end] for start, end in itertools.pairwise(edges) if end > start
         ]
         kind = "text/event-stream; charset=utf-8" if self.stream else "application/json"
         return Reply(200, (("content-type", kind), ("request-id", "req_exact")), pieces, self.framing)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
@@ -371,7 +372,7 @@ def test_a_problem_of_the_configuration_is_said_and_nothing_starts(house: House)
 
 def test_nonsense_on_the_control_socket_disturbs_nobody(house: House) -> None:
     pid = house.start()["pid"]
-    path = house.state / "run" / "control.sock"
+    run = house.state / "run"
     for data in (
         b"",
         b"\n",
@@ -384,7 +385,8 @@ def test_nonsense_on_the_control_socket_disturbs_nobody(house: House) -> None:
     ):
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(DEADLINE)
-            connection.connect(os.path.relpath(path))
+            with chdir(run):  # the whole path may be too long for a socket address
+                connection.connect("control.sock")
             connection.sendall(data)
             connection.shutdown(socket.SHUT_WR)
             connection.recv(65536)

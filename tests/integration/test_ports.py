@@ -84,7 +84,8 @@ def test_a_later_launch_goes_where_the_gateway_is_and_says_so(house: House) -> N
         code, stderr, seen = house.launch().finished()
         assert squatter.received == []
     assert code == 0
-    assert f"openclaude: the gateway is on port {chosen}: port {house.port} was taken\n" in stderr
+    assert f"openclaude: port {house.port} is taken by " in stderr
+    assert f"nothing was sent to it. The gateway is on port {chosen}\n" in stderr
     assert f":{chosen}/" in seen["env"]["ANTHROPIC_BASE_URL"]
 
 

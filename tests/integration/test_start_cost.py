@@ -52,7 +52,7 @@ def top_level(report: str) -> set[str]:
 )
 def test_a_small_command_loads_nothing_heavy(house: House, arguments: list[str]) -> None:
     loaded = imported(arguments, house.home.env)
-    assert "argparse" in loaded
+    assert "openclaude" in loaded
     assert loaded & HEAVY == set()
 
 

@@ -203,6 +203,6 @@ def message_body(model: str, text: str, *, stream: bool, **more: Any) -> bytes:
 
 def _files(home: Path) -> bytes:
     """Every file of the state folder but those whose purpose is to hold a secret."""
-    kept = {"secret", "settings.json"}
-    paths = [path for path in sorted(home.rglob("*")) if path.is_file() and path.name not in kept]
+    kept = ("secret", "settings")
+    paths = [path for path in sorted(home.rglob("*")) if path.is_file() and not path.name.startswith(kept)]
     return b"\0".join(path.name.encode() + b"\0" + path.read_bytes() for path in paths)

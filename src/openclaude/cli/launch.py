@@ -11,7 +11,7 @@ from typing import TextIO
 
 from openclaude import config
 from openclaude.cli.common import PROBLEMS, Setup, explain, say, setup
-from openclaude.domain.models import is_claude
+from openclaude.domain.models import CLIENT_DEFAULTS, is_claude
 from openclaude.domain.routes import RouteTable
 from openclaude.launcher import control, daemon, isolated, ports, settings
 from openclaude.launcher.awscheck import aws_problem
@@ -114,8 +114,9 @@ def _check_aws(
     env: Mapping[str, str],
     stderr: TextIO,
 ) -> None:
-    """One line for each profile that a slot needs and that is plainly not usable; the client starts all the same."""
-    routes = [decision.route for model in found.config.slots.values() if (decision := table.decide(model))]
+    """One line for each profile that a tier needs and that is plainly not usable; the client starts all the same."""
+    tiers = {**CLIENT_DEFAULTS, **found.config.slots}
+    routes = [decision.route for model in tiers.values() if (decision := table.decide(model))]
     for profile in dict.fromkeys(route.profile for route in routes if route.to == "bedrock"):
         problem = aws_problem(env, Path(env.get("HOME", "/")), profile, datetime.now(UTC))
         if problem is not None:

@@ -8,17 +8,10 @@ from typing import Any, TextIO
 
 from openclaude import config
 from openclaude.cli.common import PROBLEMS, explain
-from openclaude.domain.models import SLOTS
+from openclaude.domain.models import CLIENT_DEFAULTS, SLOTS
 from openclaude.domain.routes import RouteTable
 
 _NOT_SHOWN = frozenset({"name", "prefixes"})
-CLIENT_DEFAULTS = {
-    "opus": "claude-opus-5-5",
-    "sonnet": "claude-sonnet-5-5",
-    "haiku": "claude-haiku-5-5",
-    "fable": "claude-fable-5-2",
-}
-"""What the client calls its tiers when nothing is configured (client sheet §4)."""
 
 
 def add_parser(subparsers: Any) -> None:

@@ -6,6 +6,14 @@ from typing import Final
 SLOTS: Final = ("opus", "sonnet", "haiku", "fable")
 """Claude Code's tiers: the aliases its user and its sub-agents choose models by. Claude Code 2.1.330."""
 
+CLIENT_DEFAULTS: Final = {
+    "opus": "claude-opus-5-5",
+    "sonnet": "claude-sonnet-5-5",
+    "haiku": "claude-haiku-5-5",
+    "fable": "claude-fable-5-2",
+}
+"""What Claude Code calls its tiers when nothing is configured. Claude Code 2.1.330."""
+
 _LONG_CONTEXT: Final = "[1m]"
 WILDCARDS: Final = frozenset("*?")
 

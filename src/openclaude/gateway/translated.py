@@ -5,7 +5,6 @@ The client's response is held until the first frame, so that a refusal by Bedroc
 connection: the client answers the first with one more request and the second with up to ten (security sheet, E9).
 """
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Final
@@ -13,11 +12,12 @@ from typing import Final
 from openclaude.credentials.policies import KeyFor
 from openclaude.credentials.sealed import AuthorizedRequest, RouteKey
 from openclaude.domain.errors import MALFORMED_OUTPUT, ApiError
-from openclaude.domain.http import Endpoint, Header, SafeHeaders, UpstreamRequest
+from openclaude.domain.http import Endpoint, Header
 from openclaude.domain.models import normalise
 from openclaude.domain.usage import Usage
 from openclaude.gateway.exchange import Answer, Services
 from openclaude.gateway.observers import with_usage
+from openclaude.gateway.refusals import outdated, silent, time_told, upstream_request
 from openclaude.gateway.routes import SignedRoute
 from openclaude.ports import Credential, ProviderCall, StreamDecoder, Timer, UpstreamCall
 from openclaude.wire.sse import PING
@@ -127,7 +127,7 @@ class TranslatedExchange:
             self._refuse(credential)
             return
         self._credential = credential
-        request = _upstream_request(call)
+        request = upstream_request(call)
         if isinstance(credential, RouteKey):
             self._answer.record.credential = "bedrock key"
             self._send(KeyFor(credential).authorize(request))
@@ -260,7 +260,7 @@ class TranslatedExchange:
         if amended is not None:
             self._note(amended.notes)
             self._dispatch(amended)
-        elif _expired(headers, body) and self._first("renewed keys"):
+        elif outdated(headers, body) and self._first("renewed keys"):
             session = self._answer.request.session
             self._whole_head, self._collected, self._collected_size = None, [], 0
             self._route.keys.renew(session, self._credential, partial(self._sign, call))
@@ -278,14 +278,8 @@ class TranslatedExchange:
 
     def _corrected_clock(self, headers: Sequence[Header], body: bytes) -> bool:
         """Whether AWS refused the signature's time and its answer says what time it is; the difference is kept."""
-        if b"Signature expired" not in body and b"not yet current" not in body:
-            return False
-        from email.utils import parsedate_to_datetime  # noqa: PLC0415  slow to load, and seldom needed
-
-        value = next((value for name, value in headers if name.lower() == b"date"), b"")
-        try:
-            theirs = parsedate_to_datetime(value.decode("latin-1"))
-        except ValueError:
+        theirs = time_told(headers, body)
+        if theirs is None:
             return False
         self._services.skews[self._route.origin] = theirs - self._services.clock.now()
         return True
@@ -330,7 +324,7 @@ class TranslatedExchange:
         limit = FIRST_BYTE if call.streams else WHOLE_ANSWER
         if now - self._heard_at >= limit:
             self._drop_upstream()
-            self._refuse(_silent(limit, str(self._route.origin)))
+            self._refuse(silent(limit, str(self._route.origin)))
             return
         if call.wants_stream:
             self._keep_alive(call, now)
@@ -383,28 +377,3 @@ class TranslatedExchange:
         if self._call is None:
             raise RuntimeError("a provider answered a request that was never translated")
         return self._call
-
-
-def _upstream_request(call: ProviderCall) -> UpstreamRequest:
-    return UpstreamRequest(
-        method=b"POST",
-        target=call.target,
-        headers=SafeHeaders(call.headers),
-        content_length=len(call.body),
-        body_sha256=hashlib.sha256(call.body).hexdigest(),
-    )
-
-
-def _expired(headers: Sequence[Header], body: bytes) -> bool:
-    """Whether AWS says that the credentials, rather than the request, are out of date."""
-    named = next((value for name, value in headers if name.lower() == b"x-amzn-errortype"), b"") or body[:512]
-    return b"ExpiredToken" in named or b"RequestExpired" in named
-
-
-def _silent(limit: float, origin: str) -> ApiError:
-    return ApiError(
-        504,
-        "timeout_error",
-        f"openClaude: {origin} sent nothing for {limit:.0f} s. hint: try again; if it stays, look at the AWS Health page",
-        retry=True,
-    )

@@ -1,7 +1,7 @@
 import pytest
 
-from openclaude.cli.routes import CLIENT_DEFAULTS
 from openclaude.config import PRESETS, capabilities, parse
+from openclaude.domain.models import CLIENT_DEFAULTS
 from openclaude.domain.routes import RouteTable
 
 

@@ -7,7 +7,15 @@ import pytest
 
 from openclaude.credentials import _vault
 from openclaude.credentials.outbound import credential_lines
-from openclaude.credentials.policies import ANTHROPIC, KeyFor, Passthrough, SignFor, bedrock_origin
+from openclaude.credentials.policies import (
+    ANTHROPIC,
+    MANTLE_SERVICE,
+    KeyFor,
+    Passthrough,
+    SignFor,
+    bedrock_origin,
+    mantle_origin,
+)
 from openclaude.credentials.sealed import AuthorizedRequest, AwsKeys, ClientCredential, RouteKey, SealedError
 from openclaude.domain.http import Origin, SafeHeaders, UpstreamRequest
 
@@ -92,3 +100,9 @@ def test_the_vault_refuses_the_wrong_kind_of_secret(canary) -> None:
         _vault.get(login, str)
     with pytest.raises(KeyError):
         _vault.get(AuthorizedRequest.__new__(AuthorizedRequest), bytes)
+
+
+def test_the_messages_endpoint_has_a_host_and_a_signing_name_of_its_own() -> None:
+    origin = mantle_origin("eu-west-1")
+    policy = SignFor(region="eu-west-1", service=MANTLE_SERVICE, endpoint=origin)
+    assert (policy.origin.host, policy.service) == ("bedrock-mantle.eu-west-1.api.aws", "bedrock-mantle")

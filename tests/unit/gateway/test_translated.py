@@ -221,8 +221,16 @@ def test_an_unsupported_field_is_removed_and_the_request_sent_once_more() -> Non
     assert any("temperature" in note for note in gateway.log.records[0].notes)
 
 
-@pytest.mark.parametrize("name", [b"ExpiredTokenException", b"ExpiredToken", b"com.amazon#RequestExpired:"])
-def test_expired_keys_are_renewed_once(name: bytes) -> None:
+@pytest.mark.parametrize(
+    "name",
+    [
+        b"ExpiredTokenException",
+        b"ExpiredToken",
+        b"com.amazon#RequestExpired:",
+        b"UnrecognizedClientException",
+    ],
+)
+def test_outdated_keys_are_renewed_once(name: bytes) -> None:
     gateway = Gateway()
     call = gateway.ask("qwen-3-coder")
     assert call is not None
