@@ -149,6 +149,8 @@ def _prepare(
         user_settings=user,
         user_overlay=own,
     )
+    if all(route.to != "anthropic" for route in found.config.routes):
+        overlay = settings.without_login(overlay)
     folder = _own_folder(found, split, source, routed.routable)
     child = child_environment(env, overlay, config_dir=folder)
     text = json.dumps(overlay, indent=2).encode() + b"\n"

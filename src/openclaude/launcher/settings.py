@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from openclaude.launcher.variables import (
+    LOGIN_VARIABLE,
     BASE_URL,
     CUSTOM_HEADERS,
     HELPER_KEYS,
@@ -29,6 +30,8 @@ from openclaude.launcher.variables import (
 )
 
 LOOPBACK = ("127.0.0.1", "localhost")
+NO_LOGIN = "no-login-needed"
+"""Stands where the client wants a token and no provider will ever see one."""
 _ALIASES = frozenset({"best", "default", "fable", "haiku", "inherit", "opus", "opusplan", "sonnet"})
 _CREDENTIAL_WORDS = (
     "auth",
@@ -102,6 +105,15 @@ def derive_overlay(
     if isinstance(model, str) and not _acceptable(model, routable):
         overlay["model"] = ""  # the client's own default
     return overlay | {"env": env}
+
+
+def without_login(overlay: Mapping[str, object]) -> dict[str, object]:
+    """The settings for a session in which nothing goes to Anthropic, so that nobody has to log in.
+
+    Without any credential the client asks for a login and sends nothing. A token that is none takes the place of a
+    stored login too, which then does not leave the client at all.
+    """
+    return {**overlay, "env": {**_environment_of(overlay), LOGIN_VARIABLE: NO_LOGIN}}
 
 
 def trusted_environment(

@@ -42,6 +42,7 @@ class Group:
 
 BASE_URL = "ANTHROPIC_BASE_URL"
 CUSTOM_HEADERS = "ANTHROPIC_CUSTOM_HEADERS"
+LOGIN_VARIABLE = "ANTHROPIC_AUTH_TOKEN"
 WINDOW = "CLAUDE_CODE_MAX_CONTEXT_TOKENS"
 SMALL_FAST = "ANTHROPIC_SMALL_FAST_MODEL"
 NO_PROXY = ("NO_PROXY", "no_proxy")
@@ -57,7 +58,7 @@ GROUPS = (
         Pin.NOTHING,
         Standing.OBSERVED,
         "another credential: it replaces the plan login, or rides beside it",
-        ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"),
+        ("ANTHROPIC_API_KEY", LOGIN_VARIABLE),
     ),
     Group(
         Pin.NOTHING,

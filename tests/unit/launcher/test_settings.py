@@ -337,3 +337,13 @@ def test_a_copy_without_provider_keys_keeps_everything_else() -> None:
         },
     }
     assert without_provider_keys({"model": "opus", "env": {}}, routable) == {"model": "opus"}
+
+
+def test_a_session_in_which_nothing_goes_to_anthropic_needs_no_login() -> None:
+    overlay = derived()
+    told = settings.without_login(overlay)
+    assert told["env"] == {**overlay["env"], "ANTHROPIC_AUTH_TOKEN": settings.NO_LOGIN}
+    assert {key: value for key, value in told.items() if key != "env"} == {
+        key: value for key, value in overlay.items() if key != "env"
+    }
+    assert overlay["env"]["ANTHROPIC_AUTH_TOKEN"] == ""

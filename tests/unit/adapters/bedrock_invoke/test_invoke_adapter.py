@@ -250,6 +250,29 @@ def test_a_schema_that_is_refused_moves_into_the_prompt() -> None:
     assert '{"type":"object"}' in told[1]["text"]
 
 
+def test_a_life_of_cache_marks_that_is_refused_goes_from_every_block() -> None:
+    mark = {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
+    result = {
+        "type": "tool_result",
+        "tool_use_id": "t",
+        "content": [{"type": "text", "text": "x", **mark}],
+        **mark,
+    }
+    messages = [
+        {"role": "user", "content": "go"},
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "grep", "input": {}}]},
+        {"role": "user", "content": [result]},
+    ]
+    tools = [{"name": "grep", "input_schema": {"type": "object"}, **mark}]
+    again = refused(
+        prepared(asked(messages=messages, tools=tools)),
+        "messages.2.content.0.tool_result.cache_control.ephemeral.ttl: Extra inputs are not permitted",
+    )
+    assert again is not None
+    assert b"ttl" not in again.body
+    assert again.body.count(b'"cache_control":{"type":"ephemeral"}') == 3
+
+
 @pytest.mark.parametrize(
     "message",
     [
@@ -258,6 +281,8 @@ def test_a_schema_that_is_refused_moves_into_the_prompt() -> None:
         "prompt is too long: 210000 tokens > 200000 maximum",
         "temperature: Input should be a number",
         "thinking.display: Extra inputs are not permitted",
+        "tools.0.custom.strict: Extra inputs are not permitted",
+        '"thinking.type.enabled" is not supported for this model.',
     ],
 )
 def test_a_refusal_that_nothing_can_be_learned_from_is_final(message: str) -> None:
