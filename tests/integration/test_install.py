@@ -1,5 +1,6 @@
 """What a user's `pip install` brings: few packages, little space, everything the product reads, nothing that runs by itself."""
 
+import fcntl
 import json
 import os
 import re
@@ -55,15 +56,25 @@ def pip(folder: Path, *arguments: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def build_and_install(folder: Path) -> None:
+    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True, timeout=300)
+    pip(folder, "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder / "built"), ".")
+    pip(folder, "install", "--quiet", *map(str, (folder / "built").glob("*.whl")))
+
+
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
-    folder = tmp_path_factory.mktemp("install") / "environment"
-    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True, timeout=300)
-    wheels = folder / "built"
-    pip(folder, "wheel", "--quiet", "--no-deps", "--wheel-dir", str(wheels), ".")
-    (wheel,) = wheels.glob("*.whl")
-    pip(folder, "install", "--quiet", str(wheel))
-    return Installed(folder, wheel)
+    """One environment for the whole test run: the workers of a parallel one share it."""
+    base, run = tmp_path_factory.getbasetemp(), os.environ.get("PYTEST_XDIST_TESTRUNUID")
+    folder = (base.parent if run else base) / f"installed-{run or 'here'}"
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "done").exists():
+            build_and_install(folder / "environment")
+            (folder / "done").touch()
+    (wheel,) = (folder / "environment" / "built").glob("*.whl")
+    return Installed(folder / "environment", wheel)
 
 
 def test_the_install_brings_few_distributions(installed: Installed) -> None:

@@ -95,8 +95,8 @@ class MessagesAdapter(ClaudeAdapter):
         limits: LearnedLimits | None = None,
     ) -> None:
         require_model_id(model_id)
-        known_as = without_geo(model_id) if endpoint == MANTLE else model_id
-        super().__init__(Builder(profile, known_as, geo, MESSAGES), MessagesCall, (region, known_as), limits)
+        sent = known_as(model_id, endpoint)
+        super().__init__(Builder(profile, sent, geo, MESSAGES), MessagesCall, (region, sent), limits)
 
 
 def translate(
@@ -107,12 +107,17 @@ def translate(
     betas: bytes = b"",
     version: bytes = b"",
     geo: str | None = None,
+    endpoint: str = MANTLE,
 ) -> Translation:
     """The Messages request for a Messages request that is given as values; as `bedrock_invoke.translate`."""
+    builder = Builder(profile, known_as(model_id, endpoint), geo, MESSAGES)
     with bounded_depth():
-        return sealed(
-            Builder(profile, model_id, geo, MESSAGES).build(jsontext.clean(body), Heading(betas, version))
-        )
+        return sealed(builder.build(jsontext.clean(body), Heading(betas, version)))
+
+
+def known_as(model_id: str, endpoint: str) -> str:
+    """What an endpoint calls a model: mantle knows bare ids only and answers 404 to a geo prefix."""
+    return without_geo(model_id) if endpoint == MANTLE else model_id
 
 
 def _own_error(body: bytes) -> ApiError | None:

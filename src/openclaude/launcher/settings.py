@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from openclaude.launcher.variables import (
-    LOGIN_VARIABLE,
     BASE_URL,
     CUSTOM_HEADERS,
     HELPER_KEYS,
     LOGIN_KEYS,
+    LOGIN_VARIABLE,
     NO_PROXY,
     OWN_HELPER_KEYS,
     PIN_OF,

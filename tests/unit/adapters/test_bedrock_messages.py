@@ -50,6 +50,12 @@ def test_the_runtime_knows_the_model_by_its_whole_id() -> None:
     assert b"anthropic-beta" not in dict(call.headers)
 
 
+@pytest.mark.parametrize(("endpoint", "model_id"), [("mantle", BARE), ("runtime", OPUS)])
+def test_a_translation_names_the_model_as_its_endpoint_does(endpoint: str, model_id: str) -> None:
+    built = translate(asked(), named("claude-5"), model_id=OPUS, endpoint=endpoint)
+    assert (built.model_id, built.body["model"]) == (model_id, model_id)
+
+
 def test_web_search_runs_on_this_surface_and_its_history_stays_as_it_is() -> None:
     tool = {"type": "web_search_20250305", "name": "web_search", "max_uses": 3}
     use = {"type": "server_tool_use", "id": "srv_1", "name": "web_search", "input": {"query": "x"}}

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from openclaude.launcher.settings import (
+    NO_LOGIN,
     SettingsError,
     derive_overlay,
     harmless_headers,
@@ -13,6 +14,7 @@ from openclaude.launcher.settings import (
     load_settings,
     merge_no_proxy,
     set_aside,
+    without_login,
     without_provider_keys,
 )
 from openclaude.launcher.variables import GROUPS, HELPER_KEYS, PIN_OF, Pin
@@ -340,10 +342,7 @@ def test_a_copy_without_provider_keys_keeps_everything_else() -> None:
 
 
 def test_a_session_in_which_nothing_goes_to_anthropic_needs_no_login() -> None:
-    overlay = derived()
-    told = settings.without_login(overlay)
-    assert told["env"] == {**overlay["env"], "ANTHROPIC_AUTH_TOKEN": settings.NO_LOGIN}
-    assert {key: value for key, value in told.items() if key != "env"} == {
-        key: value for key, value in overlay.items() if key != "env"
-    }
-    assert overlay["env"]["ANTHROPIC_AUTH_TOKEN"] == ""
+    before = overlay()
+    told = without_login(before)
+    assert told == {**before, "env": {**before["env"], "ANTHROPIC_AUTH_TOKEN": NO_LOGIN}}
+    assert before["env"]["ANTHROPIC_AUTH_TOKEN"] == ""
