@@ -9,11 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from openclaude import __version__
 from openclaude.adapters.anthropic import AnthropicAdapter
-from openclaude.adapters.profiles import Profile
 from openclaude.config import Config, RouteConfig
 from openclaude.config import capabilities as route_capabilities
 from openclaude.credentials.policies import MANTLE_SERVICE, Passthrough, SignFor, mantle_origin
@@ -35,6 +34,9 @@ from openclaude.gateway.late import LateDialect
 from openclaude.gateway.pipeline import Pipeline
 from openclaude.gateway.routes import PassthroughRoute, Route, SignedRoute
 from openclaude.ports import Dialect
+
+if TYPE_CHECKING:
+    from openclaude.adapters.profiles import Profile
 
 GRACE = 10.0
 """Seconds that answers under way get to finish when the gateway stops."""
@@ -166,7 +168,7 @@ def dialect(route: RouteConfig) -> Dialect:
             )
 
 
-def capabilities(route: RouteConfig) -> Profile:
+def capabilities(route: RouteConfig) -> "Profile":
     """What the model of a Bedrock route can do, with everything the route says of it."""
     return route_capabilities(route)
 
@@ -174,7 +176,7 @@ def capabilities(route: RouteConfig) -> Profile:
 def signature(route: RouteConfig) -> SignFor:
     """How a Bedrock route signs, and the one origin its requests reach."""
     endpoint, region = _origin(route.endpoint_url) if route.endpoint_url else None, route.region or ""
-    if capabilities(route).via == "messages" and route.endpoint == "mantle":
+    if route.via == "messages" and route.endpoint == "mantle":
         return SignFor(region=region, service=MANTLE_SERVICE, endpoint=endpoint or mantle_origin(region))
     return SignFor(region=region, endpoint=endpoint)
 

@@ -238,7 +238,9 @@ def test_a_provider_that_stops_reading_stops_the_clients_upload(tmp_path: Path) 
             assert stalled.wait(DEADLINE)
             upload.join(1.0)
             assert upload.is_alive()
-            assert resident(gateway.running.pid) - before < 16 * MEGABYTE
+            assert (
+                resident(gateway.running.pid) - before < 24 * MEGABYTE
+            )  # of 30 that wait, the first connection included
             go_on.set()
             upload.join(DEADLINE)
             assert not upload.is_alive()

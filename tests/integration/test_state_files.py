@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from support.house import House, housed
+from support.rawhttp import DEADLINE
 
 PLACES = (
     "secret",
@@ -224,3 +225,26 @@ def test_the_base_urls_secret_is_in_no_file_but_the_clients_settings(house: Hous
             assert held.base_path.encode() not in path.read_bytes(), path
         if path.is_file():
             assert held.identity.encode() not in path.read_bytes(), path
+
+
+def test_nonsense_on_the_control_socket_disturbs_nobody(house: House) -> None:
+    pid = house.start()["pid"]
+    run = house.state / "run"
+    for data in (
+        b"",
+        b"\n",
+        b"stop\n",
+        b"[]\n",
+        b'{"op":["stop"]}\n',
+        b"\xff\xfe\n",
+        b"x" * 100_000,
+        b'{"op":"status"',
+    ):
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(DEADLINE)
+            with chdir(run):  # the whole path may be too long for a socket address
+                connection.connect("control.sock")
+            connection.sendall(data)
+            connection.shutdown(socket.SHUT_WR)
+            connection.recv(65536)
+    assert house.status()["pid"] == pid

@@ -6,11 +6,8 @@ from pathlib import Path
 from typing import TextIO
 
 from openclaude import config
-from openclaude.launcher.client import ClientError
-from openclaude.launcher.daemon import GatewayError
-from openclaude.launcher.files import StateError
-from openclaude.launcher.settings import SettingsError
 from openclaude.launcher.state import Secrets, State, open_state
+from openclaude.launcher.trouble import Trouble
 
 FAILED = 1
 WRONG = 2
@@ -46,10 +43,11 @@ def explain(stderr: TextIO, error: Exception) -> int:
         print(error, file=stderr)
         return WRONG
     say(stderr, str(error))
-    if isinstance(error, ClientError | GatewayError | SettingsError | StateError):
+    if isinstance(error, Trouble):
         print(f"hint: {error.hint}", file=stderr)
-    return error.code if isinstance(error, ClientError) else FAILED
+        return error.code
+    return FAILED
 
 
-PROBLEMS = (config.ConfigError, ClientError, GatewayError, SettingsError, StateError)
+PROBLEMS = (config.ConfigError, Trouble)
 """What `explain` can explain."""

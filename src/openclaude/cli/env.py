@@ -28,7 +28,7 @@ def run(args: argparse.Namespace, *, env: Mapping[str, str], stdout: TextIO, std
         say(stderr, "no gateway runs\nhint: `openclaude start`")
         return FAILED
     base_url = gateway.base_url
-    if any(name.startswith("AWS_") for name in env):
+    if control.has_credentials(env):
         opened = control.open_session(found.state.run, env, keep=True)
         if opened is not None:
             base_url = gateway.base_url_of(opened[0])

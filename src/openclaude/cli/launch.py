@@ -49,7 +49,7 @@ def _session(found: Setup, env: Mapping[str, str]) -> str:
 
     The connection is left open on purpose: the client inherits it, and the session ends when the client does.
     """
-    if not any(name.startswith("AWS_") for name in env):
+    if not control.has_credentials(env):
         return ""
     opened = control.open_session(found.state.run, env)
     if opened is None:

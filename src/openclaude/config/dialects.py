@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from openclaude.adapters.profiles import Profile
 
 _CLAUDE_S_OWN: Final = ("invoke", "messages")
+_TOUCHING: Final = ("via", "capabilities", "endpoint", "service_tier", "reasoning")
+"""Keys whose meaning depends on the model's profile."""
 
 
 def capabilities(route: RouteConfig) -> "Profile":
@@ -30,7 +32,10 @@ def capabilities(route: RouteConfig) -> "Profile":
 
 def report_dialect(report: Report, path: KeyPath, entry: Mapping[str, Any]) -> None:
     """Report what cannot work. `entry` goes to bedrock and has a model; wrong values are not in it any more."""
-    from openclaude.adapters import profiles  # noqa: PLC0415 - a configuration without Bedrock needs none
+    _report_geo(report, path, entry)
+    if not any(key in entry for key in _TOUCHING):
+        return
+    from openclaude.adapters import profiles  # noqa: PLC0415 - reading the profiles is half of reading a configuration
 
     profile = profiles.effective(
         entry["model"],
@@ -57,7 +62,6 @@ def report_dialect(report: Report, path: KeyPath, entry: Mapping[str, Any]) -> N
     if "reasoning" in entry and profile.family == "claude":
         fault = "has no meaning for Claude: the client says how it shall think", "remove the line"
         report.add((*path, "reasoning"), fault)
-    _report_geo(report, path, entry)
 
 
 def _report_geo(report: Report, path: KeyPath, entry: Mapping[str, Any]) -> None:

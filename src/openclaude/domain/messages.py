@@ -17,9 +17,7 @@ PREFIX_LIMIT = 64 * 1024
 """How far the first bytes are searched. A name that has not ended by then is read from the whole body."""
 
 _LEADING = re.compile(rb'[ \t\r\n]*\{[ \t\r\n]*"model"[ \t\r\n]*:[ \t\r\n]*"([ -!#-\[\]-\x7e]*)"')
-_COULD_LEAD = re.compile(
-    rb'[ \t\r\n]*(\{[ \t\r\n]*("(m(o(d(e(l("[ \t\r\n]*(:[ \t\r\n]*("[ -!#-\[\]-\x7e]*)?)?)?)?)?)?)?)?)?)?'
-)
+_OPENING = b'{"model":"'
 _TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s"{}\[\],:]+', re.DOTALL)
 
 
@@ -46,8 +44,14 @@ def leading_model(prefix: bytes) -> ModelField | None:
 
 
 def may_still_lead(prefix: bytes) -> bool:
-    """Whether more bytes could make `leading_model` succeed."""
-    return len(prefix) < PREFIX_LIMIT and _COULD_LEAD.fullmatch(prefix) is not None
+    """Whether more bytes could make `leading_model` succeed. A yes may be wrong: the whole body is read then."""
+    if len(prefix) >= PREFIX_LIMIT:
+        return False
+    compact = b"".join(prefix.split())
+    if len(compact) <= len(_OPENING):
+        return _OPENING.startswith(compact)
+    name = compact[len(_OPENING) :]
+    return compact.startswith(_OPENING) and b'"' not in name and b"\\" not in name
 
 
 def find_model(body: bytes) -> ModelField:

@@ -21,6 +21,8 @@ WRITE_HIGH: Final = 256 * 1024
 """Bytes a client may leave unread before its provider is no longer read."""
 HEAD_SECONDS: Final = 10.0
 """A head that takes longer than this is a slow attack or a dead client."""
+STALL_SECONDS: Final = 300.0
+"""An upload that its provider does not take for this long is given up: the end of its client cannot be seen behind it."""
 LINGER_SECONDS: Final = 5.0
 """How long a refused client may go on sending before it is cut off."""
 
@@ -77,6 +79,7 @@ class ClientConnection(asyncio.Protocol):
         self._bodyless = False
         self._head_since: float | None = None
         self._head_bytes = 0
+        self._paused_since: float | None = None
         self.request_id = ""
 
     # asyncio
@@ -208,17 +211,22 @@ class ClientConnection(asyncio.Protocol):
 
     def pause_body(self) -> None:
         if self._transport is not None and not self._transport.is_closing():
+            self._paused_since = self._server.loop.time()
             self._transport.pause_reading()
 
     def resume_body(self) -> None:
         if self._transport is not None and not self._transport.is_closing():
+            self._paused_since = None
             self._transport.resume_reading()
 
     # the server's sweep
 
     def overdue(self, now: float) -> bool:
-        """Whether a head has been on its way for too long."""
-        return self._head_since is not None and now - self._head_since > HEAD_SECONDS
+        """Whether a head has been on its way for too long, or an upload at a standstill."""
+        head, stall = self._head_since, self._paused_since
+        return (head is not None and now - head > HEAD_SECONDS) or (
+            stall is not None and now - stall > STALL_SECONDS
+        )
 
     def close_when_idle(self) -> None:
         """Close now, or after the answer that is under way."""

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from openclaude.launcher.trouble import Trouble
+
 # Set for the client: "<pid>:<depth>". `exec` keeps the pid, so meeting our own again means that the `claude` we
 # started is openclaude under another name. A script in between has a pid of its own; then the depth stops the chain.
 # A session started from inside a session is a normal thing, a handful of them is not.
@@ -23,7 +25,7 @@ _INSTALL = (
 
 
 @dataclass(slots=True)
-class ClientError(Exception):
+class ClientError(Trouble):
     """The real client cannot be started.
 
     Attributes:

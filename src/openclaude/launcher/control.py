@@ -16,6 +16,19 @@ from openclaude.wire import identity
 
 SOCKET_NAME: Final = "control.sock"
 MAX_ANSWER: Final = 64 * 1024
+_DECIDING: Final = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_BEARER_TOKEN_BEDROCK",
+    "AWS_CONFIG_FILE",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_PROFILE",
+    "AWS_ROLE_ARN",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+)
+"""Variables by which botocore's chain finds other credentials than it would without them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +53,11 @@ def ask(run: Path, operation: str, *, timeout: float = 3.0) -> dict[str, Any] | 
         return None
     with connection:
         return _exchange(connection, {"op": operation})
+
+
+def has_credentials(env: Mapping[str, str]) -> bool:
+    """Whether a shell says where its AWS credentials come from; one that does not needs no session of its own."""
+    return any(env.get(name) for name in _DECIDING)
 
 
 def open_session(

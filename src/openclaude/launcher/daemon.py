@@ -16,6 +16,7 @@ from typing import Final
 from openclaude.launcher import control, ports
 from openclaude.launcher.control import Running
 from openclaude.launcher.state import Secrets, State
+from openclaude.launcher.trouble import Trouble
 
 START_SECONDS: Final = 15.0
 STOP_SECONDS: Final = 15.0
@@ -40,7 +41,7 @@ Say = Callable[[str], None]
 
 
 @dataclass(slots=True)
-class GatewayError(Exception):
+class GatewayError(Trouble):
     """The gateway could not be started, found or stopped.
 
     Attributes:

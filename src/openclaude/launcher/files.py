@@ -10,11 +10,13 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from openclaude.launcher.trouble import Trouble
+
 _NOT_OURS = "remove it, or set OPENCLAUDE_HOME to a folder of your own"
 
 
 @dataclass(slots=True)
-class StateError(Exception):
+class StateError(Trouble):
     """Something in the state folder is not as we would have made it.
 
     Attributes:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from openclaude.launcher.trouble import Trouble
 from openclaude.launcher.variables import (
     BASE_URL,
     CUSTOM_HEADERS,
@@ -48,7 +49,7 @@ _FRAMING_HEADERS = frozenset({"connection", "content-length", "host", "transfer-
 
 
 @dataclass(slots=True)
-class SettingsError(Exception):
+class SettingsError(Trouble):
     """The user's own `--settings` cannot be used.
 
     Attributes:

@@ -110,3 +110,17 @@ async def test_a_held_operation_ends_when_its_caller_does(tmp_path: Path) -> Non
 
 async def test_a_session_cannot_be_opened_where_nobody_listens(tmp_path: Path) -> None:
     assert await asyncio.to_thread(client.open_session, tmp_path, {}) is None
+
+
+@pytest.mark.parametrize(
+    ("env", "expected"),
+    [
+        pytest.param({}, False, id="nothing"),
+        pytest.param({"AWS_REGION": "r", "AWS_EC2_METADATA_DISABLED": "true"}, False, id="no credentials"),
+        pytest.param({"AWS_PROFILE": "work"}, True, id="a profile"),
+        pytest.param({"AWS_ACCESS_KEY_ID": "k"}, True, id="keys"),
+        pytest.param({"AWS_ACCESS_KEY_ID": ""}, False, id="an empty variable"),
+    ],
+)
+def test_a_shell_that_names_its_credentials_needs_a_session(env, expected) -> None:
+    assert client.has_credentials(env) is expected
