@@ -116,3 +116,9 @@ def test_another_client_is_given_a_url_that_carries_the_session_of_its_shell(
         assert "/s-" in url
         assert converse(url, "qwen-3-coder", "login", stream=False).error == ""
         assert secret not in shown.stdout + shown.stderr
+
+
+def test_hosts_without_a_proxy_are_added_to_the_users_own(home: Home, world: World) -> None:
+    with gateway_for(home, world):
+        shown = home.run("env", env={"NO_PROXY": "corp.example, *.local"})
+    assert "export NO_PROXY='corp.example,*.local,127.0.0.1,localhost'\n" in shown.stdout

@@ -2,11 +2,13 @@
 
 import argparse
 import json
+import shlex
 from collections.abc import Mapping
 from typing import Any, TextIO
 
 from openclaude.cli.common import FAILED, PROBLEMS, explain, say, setup
 from openclaude.launcher import control, daemon
+from openclaude.launcher.settings import merge_no_proxy
 
 
 def add_parser(subparsers: Any) -> None:
@@ -33,10 +35,10 @@ def run(args: argparse.Namespace, *, env: Mapping[str, str], stdout: TextIO, std
         if opened is not None:
             base_url = gateway.base_url_of(opened[0])
             opened[1].close()
-    values = {"ANTHROPIC_BASE_URL": base_url, "NO_PROXY": "127.0.0.1,localhost"}
+    values = {"ANTHROPIC_BASE_URL": base_url, "NO_PROXY": merge_no_proxy(env.get("NO_PROXY", ""))}
     if args.json:
         print(json.dumps(values), file=stdout)
     else:
-        print("\n".join(f"export {name}={value}" for name, value in values.items()), file=stdout)
+        print("\n".join(f"export {name}={shlex.quote(value)}" for name, value in values.items()), file=stdout)
         say(stderr, "the URL holds this gateway's secret; the client brings its own login or API key")
     return 0
