@@ -10,7 +10,16 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 # Put together here, so that this file does not hold what it looks for.
-REGISTRIES = ("pypi.", "python" + "hosted.", "npmjs.", "yarnpkg.", "npmmirror.", "crates.", "rubygems.", "golang.")
+REGISTRIES = (
+    "pypi.",
+    "python" + "hosted.",
+    "npmjs.",
+    "yarnpkg.",
+    "npmmirror.",
+    "crates.",
+    "rubygems.",
+    "golang.",
+)
 MACHINE_FOLDERS = ("work", "root", "farm")
 FORBIDDEN = {
     "a registry's host name": "|".join(rf"\b{re.escape(name)}(org|com|io)\b" for name in REGISTRIES),

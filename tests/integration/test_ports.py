@@ -99,6 +99,18 @@ def test_after_a_crash_the_gateway_comes_back_to_the_port_its_sessions_know(hous
         assert house.status()["port"] == first["port"]
 
 
+def test_after_a_crash_sessions_are_found_even_when_the_configured_port_is_free_again(house: House) -> None:
+    with Squatter(house.port):
+        first = house.start()
+    os.kill(first["pid"], signal.SIGKILL)
+    until("it is gone", lambda: not house.gateways())
+    again = house.run("start")
+    assert f"the gateway is back on port {first['port']}, where its sessions look for it" in again.stderr
+    assert house.status()["port"] == first["port"]
+    assert house.run("restart").returncode == 0
+    assert house.status()["port"] == house.port
+
+
 def test_a_port_taken_right_after_a_crash_is_noticed_by_the_next_launch(house: House) -> None:
     os.kill(house.start()["pid"], signal.SIGKILL)
     until("it is gone", lambda: not house.gateways())

@@ -102,6 +102,7 @@ def _serve(args: argparse.Namespace, found: Setup, env: Mapping[str, str], stder
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(wiring.serve(plan))
+        found.state.forget_port()
     except (NoTrustStoreError, OSError) as error:
         say(stderr, f"the gateway cannot run: {error}")
         return FAILED

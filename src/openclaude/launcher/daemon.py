@@ -111,12 +111,18 @@ def ensure(
 
 
 def choose_port(state: State, wanted: int, say: Say) -> int:
-    """The configured port, else the one used last, else the next free one; says so when it is not the first."""
+    """The port a crashed gateway had, else the configured one, else the next free one, which is told."""
+    last = state.last_port()
+    if last is not None and ports.is_free(last):
+        if last != wanted:
+            say(
+                f"the gateway is back on port {last}, where its sessions look for it\nhint: `openclaude restart` moves it"
+            )
+        return last
     if ports.is_free(wanted):
         return wanted
     who = ports.holder(wanted) or "another program"
-    last = state.last_port()
-    chosen = last if last is not None and last != wanted and ports.is_free(last) else ports.next_free(wanted)
+    chosen = ports.next_free(wanted)
     if chosen is None:
         raise GatewayError(
             f"port {wanted} is taken by {who}, and so are the {ports.TRIES} after it",

@@ -61,13 +61,17 @@ class State:
         return Secrets(_derived(key, "base-path")[:40], _derived(key, "identity"))
 
     def last_port(self) -> int | None:
-        """The port a gateway of this installation listened on last, so that running sessions find the next one."""
+        """The port of a gateway that did not end in good order, so that its running sessions find the next one."""
         data = read_private(self.run / "port")
         port = int(data) if data is not None and data.strip().isdigit() and len(data) < 9 else 0
         return port if 0 < port < 65536 else None
 
     def remember_port(self, port: int) -> None:
         write_private(self.run / "port", b"%d\n" % port)
+
+    def forget_port(self) -> None:
+        """A gateway that ends in good order leaves no port behind; one that crashed does, for its sessions' sake."""
+        (self.run / "port").unlink(missing_ok=True)
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:

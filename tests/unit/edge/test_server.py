@@ -9,6 +9,7 @@ from fakes.handler import RecordedExchange, RecordingHandler, echo
 from openclaude.edge import listener
 from openclaude.edge.admission import Door
 from openclaude.edge.listener import Listener
+from openclaude.edge.server import STALL_SECONDS
 
 pytestmark = pytest.mark.anyio
 SECRET = b"s" * 40
@@ -213,6 +214,23 @@ async def test_a_second_request_before_the_first_is_answered_cuts_the_connection
         answer = await served.talk(served.head(Content_Length=b"0") + served.head(Content_Length=b"0"))
         assert answer == b""
         assert served.handler.exchanges[0].events == ["complete", "left"]
+
+
+async def test_an_upload_that_stands_still_for_too_long_is_overdue_and_one_that_goes_on_is_not() -> None:
+    handler = RecordingHandler(lambda exchange: None)
+    async with serving(handler) as served:
+        _, writer = await served.connect()
+        writer.write(served.head(Content_Length=b"5") + b"ab")
+        await until(lambda: handler.exchanges and handler.exchanges[0].pieces)
+        connection = handler.exchanges[0].client
+        now = asyncio.get_running_loop().time()
+        assert not connection.overdue(now + STALL_SECONDS + 1)
+        connection.pause_body()
+        assert not connection.overdue(now + STALL_SECONDS - 1)
+        assert connection.overdue(now + STALL_SECONDS + 1)
+        connection.resume_body()
+        assert not connection.overdue(now + STALL_SECONDS + 1)
+        writer.close()
 
 
 async def test_an_aborted_answer_cannot_pass_for_a_whole_one() -> None:
