@@ -322,8 +322,15 @@ class Pool:
         except OSError as error:
             call.failed(self.trouble(f"cannot be reached ({_reason(error)})"))
         else:
+            self._hand_over(connection, call)
+
+    def _hand_over(self, connection: UpstreamConnection, call: Call) -> None:
+        """Give a fresh connection its call. A provider may have closed it in the turn of the loop since it was opened."""
+        if connection.usable:
             self._all.add(connection)
             call.attach(connection)
+        else:
+            call.failed(self.trouble("closed the connection as soon as it was open"))
 
     def trouble(self, what: str) -> ApiError:
         return upstream_unreachable(

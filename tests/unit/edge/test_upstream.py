@@ -1,0 +1,74 @@
+"""What the transport does with a connection; faults over real sockets are in tests/integration."""
+
+import ssl
+
+import pytest
+
+from openclaude.credentials.policies import Passthrough
+from openclaude.credentials.sealed import AuthorizedRequest, ClientCredential
+from openclaude.domain.errors import ApiError
+from openclaude.domain.http import Origin, SafeHeaders, UpstreamRequest
+from openclaude.edge.dial import DialMap
+from openclaude.edge.upstream import Call, Pool, UpstreamConnection, UpstreamTransport, head_bytes
+
+pytestmark = pytest.mark.anyio
+REQUEST = UpstreamRequest(b"POST", b"/v1/messages?beta=true", SafeHeaders([(b"X-App", b"cli")]), 5)
+
+
+class Witness:
+    """A receiver that keeps the failures it is told of."""
+
+    def __init__(self) -> None:
+        self.failures: list[ApiError] = []
+
+    def head(self, status, headers, length) -> None:
+        """Not reached in these tests."""
+
+    def data(self, data) -> None:
+        """Not reached in these tests."""
+
+    def complete(self) -> None:
+        """Not reached in these tests."""
+
+    def upstream_full(self) -> None:
+        """Not reached in these tests."""
+
+    def upstream_drained(self) -> None:
+        """Not reached in these tests."""
+
+    def failed(self, error: ApiError) -> None:
+        self.failures.append(error)
+
+
+def ignore(error: BaseException) -> None:
+    """Nothing is reported in these tests."""
+
+
+async def test_a_connection_that_was_closed_before_its_first_use_fails_its_call_once() -> None:
+    pool = Pool(Origin("api.anthropic.com"), DialMap(), ssl.create_default_context(), ignore)
+    witness = Witness()
+    call = Call(witness, 5)
+    pool._hand_over(UpstreamConnection(pool), call)
+    assert [(error.status, error.type, error.retry) for error in witness.failures] == [
+        (502, "api_error", True)
+    ]
+    assert (
+        "https://api.anthropic.com closed the connection as soon as it was open"
+        in witness.failures[0].message
+    )
+
+
+async def test_a_head_is_built_from_empty_with_the_credential_last(canary) -> None:
+    login = canary().encode()
+    authorized = Passthrough().authorize(REQUEST, ClientCredential([(b"authorization", b"Bearer " + login)]))
+    assert head_bytes(authorized) == (
+        b"POST /v1/messages?beta=true HTTP/1.1\r\nHost: api.anthropic.com\r\nX-App: cli\r\nContent-Length: 5\r\n"
+        b"authorization: Bearer " + login + b"\r\n\r\n"
+    )
+
+
+async def test_nothing_is_ever_sent_in_the_clear() -> None:
+    transport = UpstreamTransport(tls=ssl.create_default_context, dial=DialMap(), report=ignore)
+    plain = AuthorizedRequest(Origin("127.0.0.1", 80, "http"), REQUEST, "route-key", b"")
+    with pytest.raises(ValueError, match="it is not https"):
+        transport.send(plain, (), Witness())
