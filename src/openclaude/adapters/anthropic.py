@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from openclaude.domain.errors import ApiError
-from openclaude.domain.http import Endpoint, Header, InboundRequest, SafeHeaders, UpstreamRequest
+from openclaude.domain.http import Header, InboundRequest, SafeHeaders, UpstreamRequest
 
 REQUEST_NAMES = frozenset(
     {b"accept", b"accept-encoding", b"accept-language", b"content-type", b"user-agent", b"x-app"},
@@ -66,7 +66,3 @@ class AnthropicAdapter:
     def response_headers(self, headers: Sequence[Header]) -> list[Header]:
         """What the client is shown of a response's head; framing headers are the server's own."""
         return _allowed(headers, RESPONSE_NAMES, RESPONSE_PREFIXES)
-
-
-SERVED = (Endpoint.MESSAGES, Endpoint.COUNT_TOKENS)
-"""The operations that go through to the provider; the others are answered locally."""

@@ -21,7 +21,6 @@ from openclaude.wire import jsontext, sse
 
 TARGET: Final = b"/anthropic/v1/messages"
 MANTLE: Final = "mantle"
-RUNTIME: Final = "runtime"
 
 
 class MessagesStreamDecoder(Relay):

@@ -74,9 +74,5 @@ def invalid_request(message: str) -> ApiError:
     return ApiError(400, "invalid_request_error", message)
 
 
-def not_found(message: str) -> ApiError:
-    return ApiError(404, "not_found_error", message)
-
-
 def upstream_unreachable(message: str) -> ApiError:
     return ApiError(502, "api_error", message, retry=True)

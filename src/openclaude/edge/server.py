@@ -80,7 +80,6 @@ class ClientConnection(asyncio.Protocol):
         self._head_since: float | None = None
         self._head_bytes = 0
         self._paused_since: float | None = None
-        self.request_id = ""
 
     # asyncio
 
@@ -249,7 +248,6 @@ class ClientConnection(asyncio.Protocol):
             content_length=admitted.content_length,
             session=admitted.session,
         )
-        self.request_id = request.id
         if admitted.expects_continue:
             self._write(_CONTINUE)
         self._exchange = self._server.handler.begin(request, admitted.credential, self)

@@ -1,6 +1,6 @@
 """What every exchange has in common: the client's end, the record of the request, and the answers made here."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -25,7 +25,6 @@ class Services:
     log: AccessLog
     in_flight: int = 0
     served: int = 0
-    on_idle: Callable[[], None] | None = field(default=None, repr=False)
     skews: dict[Origin, timedelta] = field(default_factory=dict)
 
     def skew_of(self, origin: Origin) -> timedelta:
@@ -78,8 +77,6 @@ class Answer:
         self.record.outcome = outcome
         self.record.total = services.clock.monotonic() - self._started_at
         services.log.write(self.record)
-        if services.in_flight == 0 and services.on_idle is not None:
-            services.on_idle()
 
     def whole(self, status: int, body: bytes, headers: Sequence[Header] = ()) -> None:
         """A complete JSON answer of our own or translated."""

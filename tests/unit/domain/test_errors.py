@@ -1,6 +1,6 @@
 import json
 
-from openclaude.domain.errors import ApiError, invalid_request, not_found, upstream_unreachable
+from openclaude.domain.errors import ApiError, invalid_request, upstream_unreachable
 
 
 def test_an_error_has_the_shape_of_the_anthropic_api() -> None:
@@ -15,7 +15,7 @@ def test_an_error_has_the_shape_of_the_anthropic_api() -> None:
 def test_an_error_says_whether_to_try_again_and_when() -> None:
     error = ApiError(429, "rate_limit_error", "slow down", retry=True, retry_after=5)
     assert error.headers() == [(b"x-should-retry", b"true"), (b"retry-after", b"5")]
-    assert not_found("x").headers() == [(b"x-should-retry", b"false")]
+    assert invalid_request("x").headers() == [(b"x-should-retry", b"false")]
     assert ApiError(500, "api_error", "x", retry=None).headers() == []
 
 

@@ -35,8 +35,6 @@ _SERVER_RESULT: Final = _CACHE | {"tool_use_id", "content"}
 _BOOKKEEPING: Final = frozenset(
     {"compaction", "fallback", "mcp_tool_listing", "tool_addition", "tool_removal"}
 )
-_USER: Final = frozenset({"text", "image", "document", "search_result", "tool_result"})
-_ASSISTANT: Final = frozenset({"text", "tool_use", "thinking", "redacted_thinking"})
 _RESULT: Final = frozenset({"text", "image", "document", "search_result", "tool_reference"})
 _ID: Final = re.compile(r"[A-Za-z0-9_-]+")
 _NOT_ID: Final = re.compile(r"[^A-Za-z0-9_-]")
