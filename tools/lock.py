@@ -14,7 +14,7 @@ FLAGS = (
     "--quiet",
     "--generate-hashes",
     "--allow-unsafe",
-    "--strip-extras",
+    "--no-strip-extras",
     "--no-emit-index-url",
     "--no-emit-trusted-host",
     "--no-emit-find-links",
