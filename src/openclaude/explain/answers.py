@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from openclaude.domain.errors import ApiError
+from openclaude.domain.errors import MALFORMED_OUTPUT, ApiError
 from openclaude.domain.http import Header
 from openclaude.explain.requests import Json, rejection
 from openclaude.explain.targets import Target
@@ -41,7 +41,8 @@ class Answer:
 def read_answer(raw: bytes) -> Answer:
     """The answer a JSON object describes: `status`, `headers`, and `body` or `stream_base64`.
 
-    A `body` that is a string is sent as it is; anything else is sent as JSON.
+    A `body` that is a string is sent as it is, null as nothing, anything else as JSON. A header may have a list of
+    values.
 
     Raises:
         AnswerError: with what is wrong.
@@ -53,11 +54,13 @@ def read_answer(raw: bytes) -> Answer:
     if not isinstance(headers, dict):
         raise AnswerError("`headers` has to be an object of names and values")
     pairs = tuple(
-        (str(name).encode(), str(value).encode("utf-8", "replace")) for name, value in headers.items()
+        (str(name).encode("utf-8", "replace"), str(value).encode("utf-8", "replace"))
+        for name, values in headers.items()
+        for value in (values if isinstance(values, list) else [values])
     )
     if (encoded := given.get("stream_base64")) is not None:
         return Answer(status, pairs, _decoded(encoded), streamed=True)
-    body = given.get("body", "")
+    body = given.get("body") if given.get("body") is not None else ""
     text = body if isinstance(body, str) else json.dumps(body)
     return Answer(status, pairs, text.encode("utf-8", "replace"), streamed=False)
 
@@ -102,7 +105,7 @@ def explained(
             return _refused(call, answer)
         return _stream(call, answer) if answer.streamed else _whole(call, answer, target)
     except ApiError as error:
-        return _error(error, list(error.notes))
+        return _error(error, _noted(error))
 
 
 def _with_state(built: Any, asked: Mapping[str, Any]) -> Any:
@@ -130,7 +133,7 @@ def _stream(call: Any, answer: Answer) -> Json:
     notes = list(decoder.notes)
     if decoder.failure is not None:
         # Nothing was sent yet: the client can have a real HTTP status.
-        return _error(decoder.failure, [*notes, *decoder.failure.notes])
+        return _error(decoder.failure, [*notes, *_noted(decoder.failure)])
     return {"sse": _events(text), "notes": notes}
 
 
@@ -140,7 +143,12 @@ def _refused(call: Any, answer: Answer) -> Json:
     amended = call.retry_without(answer.status, answer.headers, answer.body)
     learned = [] if amended is None else list(amended.notes[before:])
     error = call.failure(answer.status, answer.headers, answer.body)
-    return _error(error, [*learned, *error.notes])
+    return _error(error, [*learned, *_noted(error)])
+
+
+def _noted(error: ApiError) -> list[str]:
+    """The notes of an error. That an answer was spoiled is what the error itself says."""
+    return [code for code in error.notes if code != MALFORMED_OUTPUT]
 
 
 def _error(error: ApiError, notes: list[str]) -> Json:

@@ -72,6 +72,16 @@ def test_a_message_the_model_spoiled_is_an_error_that_may_be_retried() -> None:
     found = shown({"body": converse(TOOL_CALL, reason="malformed_tool_use")})
     assert (found["status"], found["headers"]["x-should-retry"]) == (502, "true")
     assert found["body"]["error"]["type"] == "api_error"
+    assert found["notes"] == []
+
+
+def test_a_header_may_have_several_values_and_a_body_may_be_nothing() -> None:
+    answer = {"status": 429, "headers": {"x-amzn-errortype": ["ThrottlingException", "Other"]}, "body": None}
+    found = shown(answer)
+    assert found["body"]["error"]["type"] == "rate_limit_error"
+    assert found["body"]["error"]["message"].startswith(
+        "Bedrock throttled the request: Bedrock answered 429 without"
+    )
 
 
 def test_notes_are_those_of_the_answer_and_not_of_its_request() -> None:

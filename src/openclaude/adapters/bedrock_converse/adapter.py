@@ -5,7 +5,16 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
-from openclaude.adapters.bedrock_converse import errors, estimate, learned, response, stream, synthesis, tools
+from openclaude.adapters.bedrock_converse import (
+    errors,
+    estimate,
+    learned,
+    refusal,
+    response,
+    stream,
+    synthesis,
+    tools,
+)
 from openclaude.adapters.bedrock_converse.pieces import Json, Notes
 from openclaude.adapters.bedrock_converse.request import Builder, Translation, bounded_depth, sealed
 from openclaude.adapters.profiles import Profile
@@ -158,16 +167,15 @@ class ConverseCall:
         """
         if status != 200:
             raise self.failure(status, headers, body)
+        notes = Notes()
+        identity = response.message_id(self._state, headers)
         try:
-            parsed = jsontext.loads(body)
+            message, self.usage = response.message(jsontext.loads(body), self._state, identity, notes)
+            self.notes += tuple(code for code in notes.codes() if code not in self.notes)
+            return jsontext.dumps(message)
         except jsontext.JsonError as error:
             text = f"Bedrock answered 200 with a body that is not JSON: {error}"
             raise ApiError(502, "api_error", text, retry=True) from None
-        notes = Notes()
-        identity = response.message_id(self._state, headers)
-        message, self.usage = response.message(parsed, self._state, identity, notes)
-        self.notes += tuple(code for code in notes.codes() if code not in self.notes)
-        return jsontext.dumps(message)
 
     def failure(self, status: int, headers: Sequence[Header], body: bytes) -> ApiError:
         """The Anthropic error for an answer that is not 200, with its help text."""
@@ -188,8 +196,8 @@ class ConverseCall:
 
         What is learned is remembered for later requests. A request is amended for two different reasons at most.
         """
-        refusal = errors.read(status, headers, body)
-        verdict = learned.read(refusal.message) if refusal.name == "ValidationException" else None
+        refused = refusal.read(status, headers, body)
+        verdict = learned.read(refused.message) if refused.name == "ValidationException" else None
         if verdict is None or verdict.what in self._tried or len(self._tried) >= _LEARNED_RETRIES:
             return None
         amended = _applied(self._translation, verdict)

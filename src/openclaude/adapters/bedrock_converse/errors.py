@@ -8,19 +8,21 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from openclaude.adapters.bedrock_converse.pieces import Json, string
+from openclaude.adapters.bedrock_converse.pieces import string
+from openclaude.adapters.bedrock_converse.refusal import Refusal, read
 from openclaude.adapters.profiles import without_geo
 from openclaude.domain.errors import ApiError
 from openclaude.domain.http import Header
-from openclaude.wire import jsontext
 
-_RETRY_CAP = 60
-_QUOTED = 200
 _TOO_LONG = re.compile(
     "input is too long|prompt is too long|exceed context limit|too many total text bytes|maximum context length",
     re.IGNORECASE,
 )
 _NOT_AUTHORIZED = re.compile(r"not authorized to perform: (\S+) on resource: (\S+)")
+_WALLS = re.compile(
+    "explicit deny|service control policy|permissions boundary|session policy|vpc endpoint policy|resource control policy"
+)
+"""Policies that an identity's own statement does not overrule."""
 _API_KEY = re.compile(r"\bapi[ -]?key|bearer token", re.IGNORECASE)
 _GEO_OF_REGION = (
     (re.compile("us-gov-"), ("us-gov",)),
@@ -32,21 +34,23 @@ _GEO_OF_REGION = (
     (re.compile("ca-"), ("ca", "us")),
 )
 _ACTIONS = {
+    "Converse": "bedrock:InvokeModel",
     "ConverseStream": "bedrock:InvokeModelWithResponseStream",
     "InvokeModelWithResponseStream": "bedrock:InvokeModelWithResponseStream",
     "CreateInference": "bedrock-mantle:CreateInference",
 }
-"""IAM actions of the operations that are not allowed by `bedrock:InvokeModel`."""
-_NAME_OF_STATUS = {
-    400: "ValidationException",
-    403: "AccessDeniedException",
-    404: "ResourceNotFoundException",
-    408: "ModelTimeoutException",
-    424: "ModelErrorException",
-    429: "ThrottlingException",
-    500: "InternalServerException",
-    503: "ServiceUnavailableException",
-}
+"""IAM actions of the operations; any other is allowed by `bedrock:InvokeModel`."""
+_SUCCESSORS = (
+    ("qwen.", "qwen.qwen3-coder-next"),
+    ("anthropic.claude-3-5-haiku", "anthropic.claude-haiku-5-5"),
+    ("anthropic.", "anthropic.claude-sonnet-5-5"),
+    ("amazon.nova", "amazon.nova-2-lite-v1:0"),
+    ("deepseek.", "deepseek.v3.2"),
+    ("moonshot", "moonshotai.kimi-k2.5"),
+    ("minimax.", "minimax.minimax-m2.5"),
+    ("zai.", "zai.glm-5"),
+)
+"""What to use in place of a model that has reached its end, by the beginning of its id (contract, section H)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +62,6 @@ class Place:
     region: str
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """What Bedrock said. `message` is its own text; `body` the parsed JSON, or empty."""
-
-    name: str
-    status: int
-    message: str
-    body: Json
-    retry_after: int | None
-
-
 def failure(status: int, headers: Sequence[Header], body: bytes, place: Place) -> ApiError:
     """The Anthropic error for an HTTP answer that is not 200."""
     refusal = read(status, headers, body)
@@ -78,45 +71,13 @@ def failure(status: int, headers: Sequence[Header], body: bytes, place: Place) -
     return handler(refusal, place) if handler else _other(refusal)
 
 
-def read(status: int, headers: Sequence[Header], body: bytes) -> Refusal:
-    """The exception's name, text and wait, from wherever Bedrock or a proxy put them."""
-    found = {name.lower(): value.decode("latin-1") for name, value in reversed(headers)}
-    parsed = _object(body)
-    fields = parsed or {}
-    name = _bare(found.get(b"x-amzn-errortype", "")) or _bare(
-        string(fields.get("__type")) or string(fields.get("code"))
-    )
-    if not name and (parsed is not None or status == 429):
-        name = _NAME_OF_STATUS.get(status, "")
-    message = string(fields.get("message")) or string(fields.get("Message"))
-    if not message:
-        quoted = " ".join(body.decode("utf-8", "replace").split())[:_QUOTED] if parsed is None else name
-        message = (
-            f"Bedrock answered {status}: {quoted}" if quoted else f"Bedrock answered {status} without a text"
-        )
-    return Refusal(name, status, message, fields, _seconds(found.get(b"retry-after", "")))
-
-
-def _object(body: bytes) -> Json | None:
-    try:
-        parsed = jsontext.loads(body)
-    except jsontext.JsonError:
-        return None
-    return parsed if isinstance(parsed, dict) else None
-
-
-def _bare(name: str) -> str:
-    """`com.amazon.coral#NameException:http://...` is NameException."""
-    return name.split(":", 1)[0].rsplit("#", 1)[-1].strip()
-
-
-def _seconds(text: str) -> int | None:
-    return min(int(text), _RETRY_CAP) if text.isdecimal() and text.isascii() and len(text) < 9 else None
+def _wait(refusal: Refusal, usual: int) -> int:
+    return usual if refusal.retry_after is None else refusal.retry_after
 
 
 def throttled(refusal: Refusal, place: Place) -> ApiError:
     text = f"Bedrock throttled the request: {refusal.message}"
-    if "per day" in refusal.message:
+    if "per day" in refusal.message.lower():
         hint = "the daily token quota of this model is used up; it resets with the day. hint: Service Quotas console"
         return ApiError(429, "rate_limit_error", f"{text} ({hint})")
     hint = (
@@ -124,7 +85,7 @@ def throttled(refusal: Refusal, place: Place) -> ApiError:
         f"hint: wait, ask for more in the Service Quotas console, or use a profile that spreads over regions: "
         f"{_profiles(place)}"
     )
-    return _again(429, "rate_limit_error", f"{text} ({hint})", refusal.retry_after or 5)
+    return _again(429, "rate_limit_error", f"{text} ({hint})", _wait(refusal, 5))
 
 
 def _quota(refusal: Refusal, place: Place) -> ApiError:
@@ -133,13 +94,11 @@ def _quota(refusal: Refusal, place: Place) -> ApiError:
 
 
 def _not_ready(refusal: Refusal, _: Place) -> ApiError:
-    return _again(529, "overloaded_error", refusal.message, refusal.retry_after or 10)
+    return _again(529, "overloaded_error", refusal.message, _wait(refusal, 10))
 
 
 def _unavailable(refusal: Refusal, _: Place) -> ApiError:
-    return _again(
-        529, "overloaded_error", f"Bedrock is unavailable: {refusal.message}", refusal.retry_after or 5
-    )
+    return _again(529, "overloaded_error", f"Bedrock is unavailable: {refusal.message}", _wait(refusal, 5))
 
 
 def _internal(refusal: Refusal, _: Place) -> ApiError:
@@ -156,6 +115,8 @@ def _model_error(refusal: Refusal, place: Place) -> ApiError:
     name = string(refusal.body.get("resourceName")) or place.model_id
     text = f"The model failed: {refusal.message} ({name} answered {status})"
     if isinstance(status, int) and 400 <= status < 500:
+        if _TOO_LONG.search(refusal.message):
+            return _invalid(refusal, place)
         return ApiError(400, "invalid_request_error", text)
     return _again(502, "api_error", text, refusal.retry_after)
 
@@ -169,7 +130,7 @@ def _stream_error(refusal: Refusal, _: Place) -> ApiError:
 def _denied(refusal: Refusal, place: Place) -> ApiError:
     text = refusal.message
     plain = text.replace("\u2019", "'").lower()
-    if "access to the model" in plain and "have access" in plain:
+    if ("access to the model" in plain and "have access" in plain) or "model access is denied" in plain:
         return _permission(
             f"{text} (no model access to {place.model_id} in {place.region}. hint: accept the Marketplace agreement or "
             "the use-case form for it under Model access in the Bedrock console of that region)",
@@ -184,17 +145,27 @@ def _denied(refusal: Refusal, place: Place) -> ApiError:
             f"{text} (hint: check AWS_BEARER_TOKEN_BEDROCK: short-term keys live 12 hours at most, a key belongs to "
             "one region, and its owner needs bedrock:CallWithBearerToken)",
         )
+    if _WALLS.search(plain):
+        return _permission(f"{text} ({_WALLED})")
     action = _ACTIONS.get(place.operation, "bedrock:InvokeModel")
     return _permission(
         f"{text} (hint: {place.operation} needs {action} on {place.model_id} in {place.region})"
     )
 
 
+_WALLED = (
+    "an explicit deny, a service control policy or another policy around this identity forbids it: only its owner "
+    "can change that"
+)
+
+
 def _statement(action: str, resource: str, place: Place, plain: str) -> str:
-    if "explicit deny" in plain or "service control policy" in plain:
-        return "an explicit deny or a service control policy forbids it: only its owner can change that"
+    if _WALLS.search(plain):
+        return _WALLED
     parts = resource.split(":")
     region = parts[3] if len(parts) > 3 else ""
+    # Converse has no IAM actions of its own.
+    action = _ACTIONS.get(action.removeprefix("bedrock:"), action)
     statement = f'hint: allow {{"Effect":"Allow","Action":"{action}","Resource":"{resource}"}}'
     if region and region != place.region:
         statement += (
@@ -231,12 +202,23 @@ def _signature(refusal: Refusal, _: Place) -> ApiError:
 
 def _not_found(refusal: Refusal, place: Place) -> ApiError:
     text = f"{refusal.message} ({place.model_id} in {place.region}"
-    if "end of its life" in refusal.message:
-        successor = (
-            "qwen.qwen3-coder-next" if without_geo(place.model_id).startswith("qwen.") else "a newer version"
-        )
-        return ApiError(404, "not_found_error", f"{text}. hint: use its successor, {successor})")
+    plain = refusal.message.lower()
+    if "end of its life" in plain:
+        return ApiError(404, "not_found_error", f"{text}. hint: use its successor, {_successor(place)})")
+    if "use case details" in plain:
+        hint = "hint: submit Anthropic's use-case form in the Bedrock console"
+        return ApiError(404, "not_found_error", f"{text}. {hint})")
     return ApiError(404, "not_found_error", f"{text}. hint: check the model id and the route's region)")
+
+
+def _successor(place: Place) -> str:
+    bare = without_geo(place.model_id)
+    found = next((after for prefix, after in _SUCCESSORS if bare.startswith(prefix) and bare != after), "")
+    return (
+        f"{found}; `openclaude aws models` lists all"
+        if found
+        else "a newer one: `openclaude aws models` lists them"
+    )
 
 
 def _invalid(refusal: Refusal, place: Place) -> ApiError:
@@ -285,12 +267,16 @@ def _profiles(place: Place) -> str:
 _HANDLERS: dict[str, Callable[[Refusal, Place], ApiError]] = {
     "ThrottlingException": throttled,
     "TooManyRequestsException": throttled,
+    "ThrottledException": throttled,
+    "Throttling": throttled,
+    "RequestLimitExceeded": throttled,
     "ServiceQuotaExceededException": _quota,
     "ModelNotReadyException": _not_ready,
     "ServiceUnavailableException": _unavailable,
     "ServiceUnavailable": _unavailable,
     "InternalServerException": _internal,
     "InternalFailure": _internal,
+    "InternalServerError": _internal,
     "ModelTimeoutException": _timed_out,
     "ModelErrorException": _model_error,
     "ModelStreamErrorException": _stream_error,
@@ -310,6 +296,7 @@ _HANDLERS: dict[str, Callable[[Refusal, Place], ApiError]] = {
     "RequestExpired": _expired,
     "InvalidSignatureException": _signature,
     "SignatureDoesNotMatch": _signature,
+    "RequestTimeTooSkewed": _signature,
     "ResourceNotFoundException": _not_found,
     "ValidationException": _invalid,
     "SerializationException": _invalid,
@@ -327,10 +314,12 @@ _IN_STREAM = {
 
 def in_stream(name: str, message: str, place: Place) -> ApiError:
     """The error for an exception frame. The same text serves as an `error` event and as an HTTP answer."""
+    name = name[:1].lower() + name[1:]
+    message = message or "no text"
     if name == "validationException":
-        return _invalid(Refusal("ValidationException", 400, message or name, {}, None), place)
+        return _invalid(Refusal("ValidationException", 400, message, {}, None), place)
     status, kind, what, after = _IN_STREAM.get(
         name, (500, "api_error", f"Bedrock failed with {name[:64]}", None)
     )
-    retry = not (kind == "rate_limit_error" and "per day" in message)
+    retry = not (kind == "rate_limit_error" and "per day" in message.lower())
     return ApiError(status, kind, f"{what}: {message}", retry=retry, retry_after=after if retry else None)

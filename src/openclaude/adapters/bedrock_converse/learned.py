@@ -12,11 +12,11 @@ from openclaude.adapters.bedrock_converse.pieces import Json
 from openclaude.adapters.bedrock_converse.request import schema_prompt
 
 _FIELD = re.compile(r"This model doesn['\u2019]t support the (\S+) field")
-_MAX_TOKENS = re.compile(r"maximum tokens you requested exceeds the model limit of (\d+)")
+_MAX_TOKENS = re.compile(r"maximum tokens you requested exceeds the model limit of (\d[\d,]*)")
 _NO_TOOL_STREAM = re.compile(r"doesn['\u2019]t support tool use in streaming mode")
 _NO_CACHE = "did not allow prompt caching"
 _SCHEMA_REFUSED = ("Schema is too complex", "output_config.format: Extra inputs")
-_EXTRA_FIELD = re.compile(r"additionalModelRequestFields\.([A-Za-z0-9_.]+)")
+_EXTRA_FIELD = re.compile(r"additionalModelRequestFields(\.[A-Za-z0-9_]+)*")
 
 REMOVE: Final = "remove"
 CLAMP: Final = "clamp"
@@ -61,7 +61,7 @@ _PLAIN_FIELDS = {
 def read(message: str) -> Verdict | None:
     """What an error text teaches; None when it teaches nothing that could be helped."""
     if (limit := _MAX_TOKENS.search(message)) is not None:
-        number = int(limit[1][:9])
+        number = int(limit[1].replace(",", "")[:9])
         return Verdict(CLAMP, "maxTokens", number) if number > 0 else None
     if _NO_TOOL_STREAM.search(message):
         return Verdict(EMULATE, "streaming")
@@ -70,12 +70,12 @@ def read(message: str) -> Verdict | None:
     if any(text in message for text in _SCHEMA_REFUSED):
         return Verdict(REMOVE, "outputConfig")
     found = _FIELD.search(message)
-    return _removable(found[1].rstrip(".,;")) if found is not None else None
+    return _removable(found[1].strip(".,;:'\"`")) if found is not None else None
 
 
 def _removable(name: str) -> Verdict | None:
-    if (extra := _EXTRA_FIELD.fullmatch(name)) is not None:
-        return Verdict(REMOVE, f"additionalModelRequestFields.{extra[1]}")
+    if _EXTRA_FIELD.fullmatch(name) is not None:
+        return Verdict(REMOVE, name)
     parts = name.split(".")
     if parts[-1] in ("any", "tool") and "toolChoice" not in parts:
         return None
@@ -89,7 +89,7 @@ def amended(body: Json, verdict: Verdict) -> Json:
         return _clamped(body, verdict.limit)
     if verdict.kind == EMULATE:
         return body
-    if verdict.what.startswith("additionalModelRequestFields."):
+    if verdict.what.startswith("additionalModelRequestFields"):
         return _without_path(body, verdict.what.split("."))
     match verdict.what:
         case "cachePoint":

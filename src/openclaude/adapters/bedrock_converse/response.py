@@ -138,13 +138,17 @@ def leaks_call(text: str) -> bool:
 
 
 def _tool_use(use: Json, state: ResponseState, notes: Notes) -> list[Json]:
-    name = string(use.get("name"))
     if is_foreign_call(use, state, notes):
         return []
+    name, identity = string(use.get("name")), string(use.get("toolUseId"))
+    if not name or not identity:
+        raise ApiError(
+            502, "api_error", "Bedrock answered 200 with a tool call that has no name or no id", retry=True
+        )
     return [
         {
             "type": "tool_use",
-            "id": string(use.get("toolUseId")),
+            "id": identity,
             "name": state.tool_names.get(name, name),
             "input": object_of(use.get("input")),
         },

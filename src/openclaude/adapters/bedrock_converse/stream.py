@@ -35,6 +35,12 @@ TRUNCATED: Final = "The Bedrock stream ended before messageStop."
 _DELTA = b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":{"type":"%b","%b":%b}}\n\n'
 _LEAK_TAIL = 16
 
+_KNOWN = frozenset(
+    {"messageStart", "contentBlockStart", "contentBlockDelta", "contentBlockStop", "messageStop", "metadata"}
+)
+_SHOWN_BY_DELTAS = frozenset({"text", "reasoningContent", "citationsContent"})
+"""Kinds that a block start may name although it need not: their deltas say the same."""
+
 _TEXT, _THINKING, _TOOL, _REDACTED = "text", "thinking", "tool_use", "redacted"
 
 
@@ -160,15 +166,18 @@ class ConverseStreamDecoder:
             self._fail(errors.in_stream("internalServerException", text, self._place))
 
     def _event_frame(self, kind: str, payload: bytes) -> None:
-        event = _object(payload)
+        event = _object(payload) if kind in _KNOWN else {}
         if event is None:
             self._fail(_damaged("an event is not a JSON object"))
             return
         if not self.started:
             self._start()
-        self._event(kind, event)
-        if self._waiting and not self._is_tool_open():
-            self._replay()
+        try:
+            self._event(kind, event)
+            if self._waiting and not self._is_tool_open():
+                self._replay()
+        except _WrongTypeError as wrong:
+            self._fail(_damaged(wrong))
 
     def _replay(self) -> None:
         """Show what waited for a block to end, in the order it came; some of it may have to wait again."""
@@ -186,17 +195,15 @@ class ConverseStreamDecoder:
     def _event(self, kind: str, event: Json) -> None:
         if kind == "metadata":
             self._keep_metadata(event)
-        elif self._stop is not None:
-            # The message is over; only its token counts may follow.
+        elif self._stop is not None or (self._state.discard and kind != "messageStop"):
+            # The message is over, or nobody wants it; only its token counts may follow.
             return
         elif kind == "contentBlockDelta":
-            delta = event.get("delta")
-            if isinstance(delta, dict) and not self._must_wait(kind, event):
-                self._delta(_index(event), delta)
+            if not self._must_wait(kind, event):
+                self._delta(_index(event), _member(event, "delta"))
         elif kind == "contentBlockStart":
-            start = event.get("start")
-            if isinstance(start, dict) and not self._must_wait(kind, event):
-                self._block_start(_index(event), start)
+            if not self._must_wait(kind, event):
+                self._block_start(_index(event), _member(event, "start"))
         elif kind == "contentBlockStop":
             if not self._must_wait(kind, event):
                 self._block_stop(_index(event))
@@ -219,21 +226,22 @@ class ConverseStreamDecoder:
 
     def _block_start(self, index: int, start: Json) -> None:
         self._skipped.discard(index)
-        use = start.get("toolUse")
-        if isinstance(use, dict):
-            self._tool_start(index, use)
-        elif start:
-            self._skip(index, next(iter(start)))
+        if "toolUse" in start:
+            self._tool_start(index, _member(start, "toolUse"))
+        elif start.keys() - _SHOWN_BY_DELTAS:
+            self._skip(index, next(kind for kind in start if kind not in _SHOWN_BY_DELTAS))
 
     def _tool_start(self, index: int, use: Json) -> None:
         self._close()
         if is_foreign_call(use, self._state, self._degraded):
             self._skipped.add(index)
             return
-        name = string(use.get("name"))
+        name, identity = _string(use, "name"), _string(use, "toolUseId")
+        if not name or not identity:
+            raise _WrongTypeError("a tool call has no name or no id")
         block = {
             "type": "tool_use",
-            "id": string(use.get("toolUseId")),
+            "id": identity,
             "name": self._state.tool_names.get(name, name),
             "input": {},
         }
@@ -251,18 +259,18 @@ class ConverseStreamDecoder:
         if index in self._skipped:
             return
         if "text" in delta:
-            self._text(index, string(delta["text"]))
-        elif isinstance(use := delta.get("toolUse"), dict):
-            self._tool_input(index, string(use.get("input")))
-        elif isinstance(reasoning := delta.get("reasoningContent"), dict):
-            self._reasoning(index, reasoning)
-        elif isinstance(cited := delta.get("citation"), dict):
-            self._cite(index, cited)
+            self._text(index, _string(delta, "text"))
+        elif "toolUse" in delta:
+            self._tool_input(index, _string(_member(delta, "toolUse"), "input"))
+        elif "reasoningContent" in delta:
+            self._reasoning(index, _member(delta, "reasoningContent"))
+        elif "citation" in delta:
+            self._cite(index, _member(delta, "citation"))
         elif delta:
             self._skip(index, next(iter(delta)))
 
     def _text(self, index: int, text: str) -> None:
-        if not text:
+        if not text and not self._is_open(_TEXT, index):
             return
         self._switch(_TEXT, index)
         self._out.append(_DELTA % (self._index, b"text_delta", b"text", jsontext.dumps(text)))
@@ -282,13 +290,13 @@ class ConverseStreamDecoder:
             )
 
     def _reasoning(self, index: int, reasoning: Json) -> None:
-        if text := string(reasoning.get("text")):
+        if text := _string(reasoning, "text"):
             self._switch(_THINKING, index)
             self._out.append(_DELTA % (self._index, b"thinking_delta", b"thinking", jsontext.dumps(text)))
-        if signature := string(reasoning.get("signature")):
+        if signature := _string(reasoning, "signature"):
             self._switch(_THINKING, index).signed = True
             self._sign(signature)
-        if blob := string(reasoning.get("redactedContent")):
+        if blob := _string(reasoning, "redactedContent"):
             # There is no delta for it: the block goes out whole when it ends.
             self._switch(_REDACTED, index).blobs.append(blob)
 
@@ -304,6 +312,10 @@ class ConverseStreamDecoder:
         self._emit(
             "content_block_delta", {"type": "content_block_delta", "index": self._index, "delta": delta}
         )
+
+    def _is_open(self, kind: str, index: int) -> bool:
+        block = self._open
+        return block is not None and block.kind == kind and block.upstream == index
 
     def _switch(self, kind: str, index: int) -> _Open:
         """The open block if it is of that kind and index; otherwise a new one in its place."""
@@ -354,8 +366,8 @@ class ConverseStreamDecoder:
             # What waited for the open block is shown first; then the message stops.
             self._waiting.append(("messageStop", event))
             return
-        problem = malformed(string(event.get("stopReason")))
-        if problem is not None:
+        problem = malformed(_string(event, "stopReason"))
+        if problem is not None and not self._state.discard:
             self._fail(problem)
             return
         self._stop = event
@@ -364,9 +376,12 @@ class ConverseStreamDecoder:
 
     def _finish(self) -> None:
         stop = self._stop or {}
-        reason = stop_reason(string(stop.get("stopReason")), self._degraded, has_tool=self._saw_tool)
+        if self._state.discard:
+            reason = "max_tokens"
+        else:
+            reason = stop_reason(string(stop.get("stopReason")), self._degraded, has_tool=self._saw_tool)
         sequence = stop_sequence(stop, self._state) if reason == "stop_sequence" else None
-        if self._metadata is None:
+        if not (self._metadata and isinstance(self._metadata.get("usage"), dict)):
             self._degraded.add("usage_missing")
         delta = {"stop_reason": reason, "stop_sequence": sequence}
         usage = usage_json(self._metadata or {})
@@ -392,9 +407,35 @@ def _object(payload: bytes) -> Json | None:
     return value if isinstance(value, dict) else None
 
 
+class _WrongTypeError(ValueError):
+    """A known member holds what it cannot hold: to pass over it would lose a part of the answer."""
+
+
 def _index(event: Json) -> int:
-    index: Any = event.get("contentBlockIndex")
-    return index if isinstance(index, int) else 0
+    index: Any = event.get("contentBlockIndex", 0)
+    if isinstance(index, int):
+        return index
+    raise _WrongTypeError("contentBlockIndex is not a number")
+
+
+def _member(holder: Json, name: str) -> Json:
+    """The object under `name`, empty when there is none."""
+    value: Any = holder.get(name)
+    if isinstance(value, dict):
+        return value
+    if value is None:
+        return {}
+    raise _WrongTypeError(f"{name} is not an object")
+
+
+def _string(holder: Json, name: str) -> str:
+    """The text under `name`, empty when there is none."""
+    value: Any = holder.get(name)
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    raise _WrongTypeError(f"{name} is not a text")
 
 
 def _error_json(error: ApiError) -> Json:

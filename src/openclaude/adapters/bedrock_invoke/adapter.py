@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import quote
 
-from openclaude.adapters.bedrock_converse import errors, estimate, response, synthesis
+from openclaude.adapters.bedrock_converse import errors, estimate, refusal, response, synthesis
 from openclaude.adapters.bedrock_converse.adapter import local_content, require_model_id
 from openclaude.adapters.bedrock_converse.learned import LearnedLimits, Verdict
 from openclaude.adapters.bedrock_converse.pieces import Json
@@ -131,8 +131,8 @@ class ClaudeCall(ABC):
 
     def _refusal(self, status: int, headers: Sequence[Header], body: bytes) -> str:
         """What was said to a request that was refused for what is in it; empty for every other failure."""
-        refusal = errors.read(status, headers, body)
-        return refusal.message if refusal.name == "ValidationException" else ""
+        refused = refusal.read(status, headers, body)
+        return refused.message if refused.name == "ValidationException" else ""
 
     @abstractmethod
     def _target(self) -> bytes:

@@ -9,6 +9,7 @@ from openclaude.adapters.bedrock_converse.errors import Place, failure, in_strea
 from openclaude.domain.errors import STATUS_OF_TYPE, ApiError
 
 QWEN = "qwen.qwen3-coder-next"
+SENT = (b"Date", b"Wed, 21 Oct 2026 07:28:00 GMT")
 UNAUTHORIZED = (
     "User: x is not authorized to perform: bedrock:InvokeModel on resource: "
     "arn:aws:bedrock:us-west-2::foundation-model/x "
@@ -52,6 +53,18 @@ def refused(
         ("ResourceNotFoundException", "m", (404, "not_found_error", False), [QWEN, "us-east-1"]),
         ("ResourceNotFoundException", "This model version has reached the end of its life.", (404, "not_found_error", False),
          ["successor", "qwen.qwen3-coder-next"]),
+        ("ResourceNotFoundException", "Model use case details have not been submitted for this account.",
+         (404, "not_found_error", False), ["Anthropic's use-case form"]),
+        ("AccessDeniedException", UNAUTHORIZED.replace("InvokeModel", "ConverseStream"), (403, "permission_error", False),
+         ['"Action":"bedrock:InvokeModelWithResponseStream"']),
+        ("AccessDeniedException", UNAUTHORIZED + "because no permissions boundary allows it",
+         (403, "permission_error", False), ["only its owner"]),
+        ("AccessDeniedException", "Access denied by a service control policy", (403, "permission_error", False),
+         ["only its owner"]),
+        ("AccessDeniedException", "Model access is denied due to IAM user or service role", (403, "permission_error", False), ["no model access", QWEN]),
+        ("Throttling", "slow", (429, "rate_limit_error", True), ["slow"]),
+        ("RequestTimeTooSkewed", "m", (401, "authentication_error", False), ["clock"]),
+        ("ModelErrorException", "Input is too long for requested model.", (502, "api_error", True), ["Input is too long"]),
         ("ValidationException", "Input is too long for requested model.", (400, "invalid_request_error", False),
          ["prompt is too long: Input is too long for requested model. (capability_rejected: prompt_too_long)"]),
         ("ValidationException", "Invocation of model ID x with on-demand throughput isn\u2019t supported.",
@@ -89,7 +102,15 @@ def test_the_inference_profiles_of_the_region_are_proposed(region: str, profiles
     [
         ("ThrottlingException", "slow", b"7", "7"),
         ("ThrottlingException", "slow", b"900", "60"),
-        ("ThrottlingException", "slow", b"Wed, 21 Oct 2026 07:28:00 GMT", "5"),
+        ("ThrottlingException", "slow", b"0", "0"),
+        ("ThrottlingException", "slow", b"1.2", "2"),
+        ("ThrottlingException", "slow", b"-3", "5"),
+        ("ThrottlingException", "slow", b"soon", "5"),
+        ("ThrottlingException", "slow", b"Wed, 21 Oct 2026 07:28:07 GMT", "7"),
+        ("ThrottlingException", "slow", b"Wed, 21 Oct 2026 09:28:00 GMT", "60"),
+        ("ThrottlingException", "slow", b"Wed, 21 Oct 2026 07:27:00 GMT", "5"),
+        ("ThrottlingException", "slow", b"Wed, 21 Oct 2026 07:27:00 -0000", "5"),
+        ("ThrottlingException", "Too Many Tokens Per Day", b"7", None),
         ("ThrottlingException", "tokens per day", b"7", None),
         ("InternalServerException", "m", b"3", "3"),
         ("InternalServerException", "m", b"", None),
@@ -98,7 +119,7 @@ def test_the_inference_profiles_of_the_region_are_proposed(region: str, profiles
     ],
 )
 def test_a_wait_is_given_only_with_a_retry(name: str, text: str, given: bytes, found: str | None) -> None:
-    headers = dict(refused(name, text, headers=((b"retry-after", given),)).headers())
+    headers = dict(refused(name, text, headers=((b"Retry-After", given), SENT)).headers())
     assert headers.get(b"retry-after") == (found.encode() if found else None)
     assert (found is None) or headers[b"x-should-retry"] == b"true"
 
@@ -122,6 +143,40 @@ def test_an_answer_without_a_name_goes_by_its_body_and_status(
     error = failure(status, [], raw, Place("Converse", QWEN, "us-east-1"))
     assert (error.status, error.type) == found
     assert error.message
+
+
+def test_a_date_to_wait_for_is_seen_from_now_where_the_answer_has_no_date_of_its_own() -> None:
+    headers = [
+        (b"retry-after", b"Fri, 31 Dec 9998 23:59:59 GMT"),
+        (b"x-amzn-errortype", b"ThrottlingException"),
+    ]
+    assert failure(429, headers, b"{}", Place("Converse", QWEN, "us-east-1")).retry_after == 60
+
+
+@pytest.mark.parametrize(
+    ("model_id", "successor"),
+    [
+        ("qwen.qwen3-coder-30b-a3b-v1:0", "qwen.qwen3-coder-next"),
+        ("us.deepseek.r1-v1:0", "deepseek.v3.2"),
+        ("arn:aws:bedrock:us-east-1::foundation-model/zai.glm-4.7", "zai.glm-5"),
+        ("qwen.qwen3-coder-next", "a newer one"),
+        ("other.model", "a newer one"),
+    ],
+)
+def test_a_model_at_its_end_has_its_successor_named(model_id: str, successor: str) -> None:
+    text = "This model version has reached the End of its Life."
+    message = refused("ResourceNotFoundException", text, status=404, model_id=model_id).message
+    assert f"use its successor, {successor}" in message
+
+
+def test_a_model_that_refuses_a_long_prompt_itself_is_told_in_the_words_the_client_compacts_at() -> None:
+    error = refused("ModelErrorException", "Input is too long", status=424, originalStatusCode=400)
+    assert error.message == "prompt is too long: Input is too long (capability_rejected: prompt_too_long)"
+
+
+def test_an_object_without_a_text_is_quoted() -> None:
+    error = failure(502, [], b'{"detail": "no healthy upstream"}', Place("Converse", QWEN, "us-east-1"))
+    assert error.message == 'Bedrock answered 502: {"detail": "no healthy upstream"}'
 
 
 def test_a_proxy_s_page_is_quoted_short_and_on_one_line() -> None:
@@ -170,3 +225,8 @@ def test_a_daily_limit_in_a_stream_is_not_worth_a_retry() -> None:
         "throttlingException", "Too many tokens per day", Place("ConverseStream", QWEN, "us-east-1")
     )
     assert (error.retry, error.retry_after) == (False, None)
+
+
+def test_an_exception_is_known_however_its_first_letter_is_written() -> None:
+    error = in_stream("ThrottlingException", "", Place("ConverseStream", QWEN, "us-east-1"))
+    assert (error.status, error.message) == (429, "Bedrock throttled the request: no text")

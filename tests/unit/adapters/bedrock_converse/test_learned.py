@@ -43,6 +43,9 @@ def unsupported(field: str) -> str:
         ("Schema is too complex", Verdict(REMOVE, "outputConfig")),
         ("This model doesn't support tool use in streaming mode.", Verdict(EMULATE, "streaming")),
         ("The maximum tokens you requested exceeds the model limit of 8192. Try again.", Verdict(CLAMP, "maxTokens", 8192)),
+        ("The maximum tokens you requested exceeds the model limit of 8,192, try again.", Verdict(CLAMP, "maxTokens", 8192)),
+        (unsupported("'toolConfig.toolChoice.any'"), Verdict(REMOVE, "toolChoice.any")),
+        (unsupported("additionalModelRequestFields"), Verdict(REMOVE, "additionalModelRequestFields")),
         ("The maximum tokens you requested exceeds the model limit of 0.", None),
         (unsupported("messages"), None),
         (unsupported("system"), None),
@@ -104,6 +107,7 @@ def full(choice: dict[str, Any] | None = None) -> dict[str, Any]:
         ("topK", "top_k"),
         ("additionalModelRequestFields.thinking.display", "display"),
         ("additionalModelRequestFields.thinking", "thinking"),
+        ("additionalModelRequestFields", "additionalModelRequestFields"),
     ],
 )
 def test_a_field_is_removed_from_a_copy_and_the_rest_stays_valid(what: str, gone: str) -> None:

@@ -137,6 +137,15 @@ def test_malformed_output_is_an_error_worth_a_retry(reason: str) -> None:
     assert reason in failed.value.message
 
 
+@pytest.mark.parametrize(
+    "call", [{"name": "grep"}, {"toolUseId": "t"}, {"toolUseId": 1, "name": "grep"}], ids=str
+)
+def test_a_call_the_client_could_not_answer_is_an_error_worth_a_retry(call: dict[str, Any]) -> None:
+    with pytest.raises(ApiError, match="no name or no id") as failed:
+        answered({"toolUse": {"input": {}, **call}}, reason="tool_use")
+    assert (failed.value.status, failed.value.retry) == (502, True)
+
+
 @pytest.mark.parametrize("body", [[], {}, {"output": {}}, {"output": {"message": 3}}], ids=str)
 def test_an_answer_without_a_message_is_an_error(body: Any) -> None:
     with pytest.raises(ApiError, match="no Converse answer"):
