@@ -57,6 +57,8 @@ class UpstreamConnection(asyncio.Protocol):
         self._until_close = False
         self._reusable = False
         self.idle_since = 0.0
+        self.full = False
+        """Whether the provider reads too slowly for what is written."""
 
     @property
     def usable(self) -> bool:
@@ -130,10 +132,12 @@ class UpstreamConnection(asyncio.Protocol):
             call.failed(self._pool.trouble("closed the connection before the answer was complete"))
 
     def pause_writing(self) -> None:
+        self.full = True
         if self._call is not None:
             self._call.receiver.upstream_full()
 
     def resume_writing(self) -> None:
+        self.full = False
         if self._call is not None:
             self._call.receiver.upstream_drained()
 
@@ -207,6 +211,7 @@ class Call:
         self.receiver = receiver
         self._left = expected
         self._held: list[bytes] = []
+        self._held_bytes = 0
         self._connection: UpstreamConnection | None = None
         self._dialling: asyncio.Task[None] | None = None
         self._over = False
@@ -230,6 +235,8 @@ class Call:
         self._connection = connection
         pieces, self._held = self._held, []
         connection.begin(self, pieces)
+        if self._held_bytes > WRITE_HIGH and not connection.full:
+            self.receiver.upstream_drained()
 
     def write(self, data: bytes) -> None:
         if self._over:
@@ -237,8 +244,12 @@ class Call:
         self._left -= len(data)
         if self._connection is not None:
             self._connection.write(data)
-        else:
-            self._held.append(data)
+            return
+        self._held.append(data)
+        self._held_bytes += len(data)
+        if self._held_bytes > WRITE_HIGH:
+            # Nobody reads yet: without this the whole upload would wait here while the connection is dialled.
+            self.receiver.upstream_full()
 
     def cancel(self) -> None:
         if self._over:

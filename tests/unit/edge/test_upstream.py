@@ -1,5 +1,6 @@
 """What the transport does with a connection; faults over real sockets are in tests/integration."""
 
+import asyncio
 import ssl
 
 import pytest
@@ -9,7 +10,14 @@ from openclaude.credentials.sealed import AuthorizedRequest, ClientCredential
 from openclaude.domain.errors import ApiError
 from openclaude.domain.http import Origin, SafeHeaders, UpstreamRequest
 from openclaude.edge.dial import DialMap
-from openclaude.edge.upstream import Call, Pool, UpstreamConnection, UpstreamTransport, head_bytes
+from openclaude.edge.upstream import (
+    WRITE_HIGH,
+    Call,
+    Pool,
+    UpstreamConnection,
+    UpstreamTransport,
+    head_bytes,
+)
 
 pytestmark = pytest.mark.anyio
 REQUEST = UpstreamRequest(b"POST", b"/v1/messages?beta=true", SafeHeaders([(b"X-App", b"cli")]), 5)
@@ -20,6 +28,7 @@ class Witness:
 
     def __init__(self) -> None:
         self.failures: list[ApiError] = []
+        self.pressure: list[str] = []
 
     def head(self, status, headers, length) -> None:
         """Not reached in these tests."""
@@ -31,10 +40,10 @@ class Witness:
         """Not reached in these tests."""
 
     def upstream_full(self) -> None:
-        """Not reached in these tests."""
+        self.pressure.append("full")
 
     def upstream_drained(self) -> None:
-        """Not reached in these tests."""
+        self.pressure.append("drained")
 
     def failed(self, error: ApiError) -> None:
         self.failures.append(error)
@@ -56,6 +65,34 @@ async def test_a_connection_that_was_closed_before_its_first_use_fails_its_call_
         "https://api.anthropic.com closed the connection as soon as it was open"
         in witness.failures[0].message
     )
+
+
+class Sink(asyncio.Transport):
+    """A transport that takes everything at once."""
+
+    def set_write_buffer_limits(self, high=None, low=None) -> None:
+        """It never fills."""
+
+    def is_closing(self) -> bool:
+        return False
+
+    def write(self, data) -> None:
+        """It is gone."""
+
+
+async def test_a_client_that_uploads_while_the_provider_is_dialled_is_held_back() -> None:
+    pool = Pool(Origin("api.anthropic.com"), DialMap(), ssl.create_default_context(), ignore)
+    witness = Witness()
+    call = Call(witness, 10 * WRITE_HIGH)
+    for _ in range(4):
+        call.write(b"x" * (WRITE_HIGH // 4))
+    assert witness.pressure == []
+    call.write(b"x")
+    assert witness.pressure == ["full"]
+    connection = UpstreamConnection(pool)
+    connection.connection_made(Sink())
+    pool._hand_over(connection, call)
+    assert witness.pressure == ["full", "drained"]
 
 
 async def test_a_head_is_built_from_empty_with_the_credential_last(canary) -> None:
