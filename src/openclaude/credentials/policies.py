@@ -62,7 +62,7 @@ class SignFor:
                 method=request.method,
                 host=self.origin.authority,
                 target=request.target,
-                headers=tuple(request.headers),
+                headers=request.headers.pairs,
                 body_sha256=request.body_sha256,
             ),
             access_key=material.access_key,

@@ -5,7 +5,8 @@ Header names keep the bytes they arrived with; comparison is always on the lower
 
 import enum
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import NamedTuple
 
 Header = tuple[bytes, bytes]
 
@@ -52,31 +53,31 @@ class Origin:
 class SafeHeaders:
     """Headers that cannot carry a credential: the constructor refuses every name that could."""
 
-    __slots__ = ("_pairs",)
+    __slots__ = ("pairs",)
 
     def __init__(self, pairs: Iterable[Header] = ()) -> None:
         kept = tuple(pairs)
-        for name, _ in kept:
-            if name.lower() in CREDENTIAL_HEADERS:
-                raise CredentialInHeadersError(f"{name.decode('latin-1')} may not be an ordinary header")
-        self._pairs = kept
+        found = CREDENTIAL_HEADERS.intersection([name.lower() for name, _ in kept])
+        if found:
+            raise CredentialInHeadersError(f"{min(found).decode()} may not be an ordinary header")
+        self.pairs = kept
 
     def __iter__(self) -> Iterator[Header]:
-        return iter(self._pairs)
+        return iter(self.pairs)
 
     def __len__(self) -> int:
-        return len(self._pairs)
+        return len(self.pairs)
 
     def __repr__(self) -> str:
-        return f"SafeHeaders({[name.decode('latin-1') for name, _ in self._pairs]})"
+        return f"SafeHeaders({[name.decode('latin-1') for name, _ in self.pairs]})"
 
     def get_all(self, name: bytes) -> list[bytes]:
         """Every value of `name` (given in lower case), in order."""
-        return [value for key, value in self._pairs if key.lower() == name]
+        return [value for key, value in self.pairs if key.lower() == name]
 
     def get(self, name: bytes) -> bytes | None:
         """The first value of `name` (given in lower case), or None."""
-        for key, value in self._pairs:
+        for key, value in self.pairs:
             if key.lower() == name:
                 return value
         return None
@@ -95,8 +96,7 @@ class Endpoint(enum.Enum):
         return self.value[1]
 
 
-@dataclass(frozen=True, slots=True)
-class InboundRequest:
+class InboundRequest(NamedTuple):
     """A client's request without its credential and without its body.
 
     `session` names the launcher's session it belongs to, empty for clients that have none.
@@ -110,8 +110,7 @@ class InboundRequest:
     session: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class UpstreamRequest:
+class UpstreamRequest(NamedTuple):
     """What an adapter wants sent. No transport accepts it: a policy has to authorise it first.
 
     `target` is the raw request target, already percent-encoded: what is signed is what is sent.
@@ -123,4 +122,4 @@ class UpstreamRequest:
     target: bytes
     headers: SafeHeaders
     content_length: int
-    body_sha256: str = field(default="", repr=False)
+    body_sha256: str = ""

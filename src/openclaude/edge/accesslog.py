@@ -4,8 +4,10 @@ A line is built from typed fields; bodies and secrets have no field. Foreign tex
 cannot forge a line or drive a terminal. A full disk loses lines, counts them, and stops no request.
 """
 
+import functools
 import os
 import re
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -33,31 +35,27 @@ def _escaped(char: str) -> str:
     return f"\\u{ord(char):04x}" if ord(char) < 0x10000 else f"\\U{ord(char):08x}"
 
 
+_repeated = functools.lru_cache(maxsize=256)(shown)
+"""`shown` for the few values that stand in line after line: names of models, slots, routes, kinds of credentials."""
+
+
 def request_line(record: AccessRecord) -> str:
     """The line of one request; fields without a value are left out, but for the fixed ones at its start."""
     seconds = "-" if record.first_byte is None else f"{record.first_byte:.3f}"
-    fields = [
-        ("request", record.request_id),
-        ("kind", record.endpoint),
-        ("slot", record.slot or "-"),
-        ("model", record.model or "-"),
-        ("route", record.route or "-"),
-        ("status", str(record.status or "-")),
-        ("outcome", record.outcome),
-        ("first", seconds),
-        ("total", f"{record.total:.3f}"),
-        ("in", str(record.bytes_in)),
-        ("out", str(record.bytes_out)),
-        ("tokens", f"{_count(record.input_tokens)}/{_count(record.output_tokens)}"),
-    ]
-    optional = [
-        ("upstream_model", "" if record.upstream_model == record.model else record.upstream_model),
-        ("credential", record.credential),
-        ("upstream_request", record.upstream_request_id),
-        ("notes", ",".join(record.notes)),
-    ]
-    fields += [(name, value) for name, value in optional if value]
-    return " ".join(f"{name}={shown(value)}" for name, value in fields)
+    line = (
+        f"request={shown(record.request_id)} kind={_repeated(record.endpoint)} slot={_repeated(record.slot or '-')} "
+        f"model={_repeated(record.model or '-')} route={_repeated(record.route or '-')} status={record.status or '-'} "
+        f"outcome={_repeated(record.outcome)} first={seconds} total={record.total:.3f} "
+        f"in={record.bytes_in} out={record.bytes_out} "
+        f"tokens={_count(record.input_tokens)}/{_count(record.output_tokens)}"
+    )
+    if record.upstream_model and record.upstream_model != record.model:
+        line += f" upstream_model={_repeated(record.upstream_model)}"
+    if record.credential:
+        line += f" credential={_repeated(record.credential)}"
+    if record.upstream_request_id:
+        line += f" upstream_request={shown(record.upstream_request_id)}"
+    return f"{line} notes={shown(','.join(record.notes))}" if record.notes else line
 
 
 def _count(tokens: int | None) -> str:
@@ -72,6 +70,8 @@ class RotatingLog:
         self._descriptor: int | None = None
         self._size = 0
         self.lost = 0
+        self._second = 0
+        self._stamp = ""
 
     def write(self, record: AccessRecord) -> None:
         """Log a request."""
@@ -82,8 +82,11 @@ class RotatingLog:
         self.line(" ".join([f"event={name}", *(f"{key}={shown(value)}" for key, value in fields.items())]))
 
     def line(self, text: str) -> None:
-        stamp = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        data = f"{stamp} {text}\n".encode("utf-8", "replace")
+        second, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
+        if second != self._second:
+            self._second = second
+            self._stamp = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        data = f"{self._stamp}.{nanoseconds // 1_000_000:03d}Z {text}\n".encode("utf-8", "replace")
         try:
             self._append(data)
         except OSError:

@@ -3,11 +3,13 @@
 The order is: well-formed, secret, host, origin, path. Without the secret nothing else is answered.
 """
 
+import enum
+import functools
 import hmac
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from openclaude.credentials.sealed import ClientCredential
 from openclaude.domain.errors import ApiError
@@ -37,12 +39,13 @@ class Door:
     secret: bytes = field(repr=False)
     identity_secret: str = field(repr=False)
 
-    def hosts(self) -> tuple[bytes, bytes]:
-        return b"127.0.0.1:%d" % self.port, b"localhost:%d" % self.port
+    hosts: tuple[bytes, bytes] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "hosts", (b"127.0.0.1:%d" % self.port, b"localhost:%d" % self.port))
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+class Admitted(NamedTuple):
     """A request that was let in, with its credential sealed and taken out of the headers.
 
     `session` is the launcher's session in its path, empty without one.
@@ -77,7 +80,7 @@ def admit(
     if path == IDENTIFY_PATH and method == b"GET":
         return _challenge(door, query)
     session, inner = _split_session(_behind_secret(door, path))
-    if head.host not in door.hosts():
+    if head.host not in door.hosts:
         raise ApiError(421, "invalid_request_error", "openClaude: the Host header does not name this gateway")
     if head.origin is not None or (head.fetch_site is not None and head.fetch_site not in _SAME_SITE):
         raise ApiError(403, "permission_error", "openClaude: requests from web pages are not served")
@@ -99,9 +102,30 @@ def admit(
 
 def split_credential(headers: Sequence[Header]) -> tuple[SafeHeaders, ClientCredential | None]:
     """Take the login out of the headers. From here on no other code holds its bytes."""
-    login = [pair for pair in headers if pair[0].lower() in LOGIN_HEADERS]
-    others = [pair for pair in headers if pair[0].lower() not in CREDENTIAL_HEADERS]
+    kinds = _kinds(tuple([name for name, _ in headers]))
+    login = [pair for pair, kind in zip(headers, kinds, strict=True) if kind is _Kind.LOGIN]
+    others = [pair for pair, kind in zip(headers, kinds, strict=True) if kind is _Kind.SAFE]
     return SafeHeaders(others), ClientCredential(login) if login else None
+
+
+class _Kind(enum.Enum):
+    """What becomes of a header: `OTHER_CREDENTIAL` goes nowhere."""
+
+    SAFE = 0
+    LOGIN = 1
+    OTHER_CREDENTIAL = 2
+
+
+@functools.lru_cache(maxsize=64)
+def _kinds(names: tuple[bytes, ...]) -> tuple[_Kind, ...]:
+    """The kind of each header, by its name; a client sends the same names with every request."""
+    return tuple(_kind(name.lower()) for name in names)
+
+
+def _kind(name: bytes) -> _Kind:
+    if name in LOGIN_HEADERS:
+        return _Kind.LOGIN
+    return _Kind.OTHER_CREDENTIAL if name in CREDENTIAL_HEADERS else _Kind.SAFE
 
 
 def too_large() -> ApiError:

@@ -4,9 +4,10 @@ llhttp decides what a message is; these rules decide which messages a gateway th
 RFC 9112 allows more in several places (§3.2.2 absolute-form, §6.1 TE with CL); a gateway gains nothing from it.
 """
 
+import functools
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from openclaude.domain.http import Header
 
@@ -29,8 +30,10 @@ SINGLETONS = frozenset(
         b"x-api-key",
     },
 )
+_READ = SINGLETONS | {b"upgrade", b"sec-fetch-site"}
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_BAD_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_GOOD_VALUE = bytes(byte for byte in range(256) if (byte >= 0x20 or byte == 0x09) and byte != 0x7F)
+"""Every byte a header's value may hold."""
 _TARGET = re.compile(rb"/[!-~]*")
 _DIGITS = re.compile(rb"[0-9]{1,12}")
 
@@ -44,8 +47,7 @@ class HeadError(Exception):
         self.message = message
 
 
-@dataclass(frozen=True, slots=True)
-class RequestHead:
+class RequestHead(NamedTuple):
     """What framing and policy need of a request's head.
 
     `content_length` is None when the body is chunked; it is 0 when there is none.
@@ -67,7 +69,10 @@ def check_request(method: bytes, version: str, target: bytes, headers: Sequence[
         raise HeadError(400, "the request target must be a path in origin form")
     if len(headers) > MAX_HEADERS:
         raise HeadError(431, f"more than {MAX_HEADERS} headers")
-    singles = _singles(headers)
+    places = _places(tuple([name for name, _ in headers]))
+    if _has_bad_value(headers):
+        raise HeadError(400, "a header name or value has characters that are not allowed")
+    singles = {name: headers[place][1] for name, place in places.items()}
     host = singles.get(b"host")
     if host is None:
         raise HeadError(400, "the Host header is missing")
@@ -87,19 +92,29 @@ def check_request(method: bytes, version: str, target: bytes, headers: Sequence[
     )
 
 
-def _singles(headers: Sequence[Header]) -> dict[bytes, bytes]:
-    """Lower-case name → value, after checking every name and value."""
-    found: dict[bytes, bytes] = {}
-    for name, value in headers:
+@functools.lru_cache(maxsize=64)
+def _places(names: tuple[bytes, ...]) -> Mapping[bytes, int]:
+    """Where the headers that framing and policy read stand, after every name was checked.
+
+    A client sends the same names in the same order with every request, so most heads are looked up and not checked
+    again. Raises `HeadError`; a refusal is not remembered.
+    """
+    places: dict[bytes, int] = {}
+    for place, name in enumerate(names):
         key = name.lower()
-        if _TOKEN.fullmatch(name) is None or _BAD_VALUE.search(value) is not None:
+        if _TOKEN.fullmatch(name) is None:
             raise HeadError(400, "a header name or value has characters that are not allowed")
-        if key in SINGLETONS and key in found:
+        if key in SINGLETONS and key in places:
             raise HeadError(400, f"the {key.decode()} header appears more than once")
         if b"_" in key and key.replace(b"_", b"-") in SINGLETONS:
             raise HeadError(400, "a header name with an underscore imitates one that matters")
-        found[key] = value
-    return found
+        if key in _READ:
+            places[key] = place
+    return places
+
+
+def _has_bad_value(headers: Sequence[Header]) -> bool:
+    return bool(b"".join([value for _, value in headers]).translate(None, _GOOD_VALUE))
 
 
 def _framing(singles: dict[bytes, bytes]) -> tuple[int | None, bool]:
@@ -146,6 +161,9 @@ def response_framing(status: int, headers: Sequence[Header]) -> int | None:
 
 def splits_a_response(headers: Sequence[Header]) -> bool:
     """Whether a header's name or value could end a header line early when it is written out again."""
-    return any(
-        _TOKEN.fullmatch(name) is None or _BAD_VALUE.search(value) is not None for name, value in headers
-    )
+    return _has_bad_value(headers) or not all(_is_token(name) for name, _ in headers)
+
+
+@functools.lru_cache(maxsize=256)
+def _is_token(name: bytes) -> bool:
+    return _TOKEN.fullmatch(name) is not None

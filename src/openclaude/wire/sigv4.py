@@ -8,8 +8,9 @@ The target that is signed is the target that is sent: it is encoded once more fo
 import functools
 import hashlib
 import hmac
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import NamedTuple
 from urllib.parse import quote
 
 from openclaude.domain.http import Header
@@ -18,8 +19,7 @@ SIGNED_NAMES = frozenset({b"content-type"})
 """Ordinary headers that take part in the signature. Proxies on the way may change the others."""
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(NamedTuple):
     """Where and when a signature is valid. `now` is an aware time in UTC."""
 
     region: str
@@ -27,15 +27,14 @@ class Scope:
     now: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Signable:
+class Signable(NamedTuple):
     """The parts of a request that are signed. `body_sha256` is a lower-case hex digest."""
 
     method: bytes
     host: str
     target: bytes
     headers: tuple[Header, ...]
-    body_sha256: str = field(repr=False)
+    body_sha256: str
 
 
 @functools.lru_cache(maxsize=16)
@@ -46,22 +45,36 @@ def _signing_key(secret_key: str, day: str, region: str, service: str) -> bytes:
     return key
 
 
-def canonical_request(request: Signable, extra: dict[str, str]) -> tuple[str, str]:
-    """The canonical request and its list of signed header names."""
-    signed = {"host": request.host, **extra}
-    for name, value in request.headers:
+@functools.lru_cache(maxsize=64)
+def _constant_part(
+    method: bytes, host: str, target: bytes, headers: tuple[Header, ...]
+) -> tuple[str, Mapping[str, str]]:
+    """The request line of the canonical request and its signed headers: what a route's requests have in common."""
+    signed = {"host": host}
+    for name, value in headers:
         if name.lower() in SIGNED_NAMES:
             signed[name.lower().decode()] = " ".join(value.decode("latin-1").split())
-    names = ";".join(sorted(signed))
-    lines = "".join(f"{name}:{signed[name]}\n" for name in sorted(signed))
-    path, _, query = request.target.decode("ascii").partition("?")
-    encoded = quote(path, safe="/-_.~")
-    return f"{request.method.decode()}\n{encoded}\n{query}\n{lines}\n{names}\n{request.body_sha256}", names
+    path, _, query = target.decode("ascii").partition("?")
+    return f"{method.decode()}\n{quote(path, safe='/-_.~')}\n{query}\n", signed
+
+
+def canonical_request(request: Signable, extra: dict[str, str]) -> tuple[str, str]:
+    """The canonical request and its list of signed header names."""
+    start, signed = _constant_part(request.method, request.host, request.target, request.headers)
+    pairs = sorted([*signed.items(), *extra.items()])
+    names = ";".join([name for name, _ in pairs])
+    lines = "".join([f"{name}:{value}\n" for name, value in pairs])
+    return f"{start}{lines}\n{names}\n{request.body_sha256}", names
+
+
+@functools.lru_cache(maxsize=4)
+def _stamp(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
 def sign(scope: Scope, request: Signable, *, access_key: str, secret_key: str, token: str | None) -> bytes:
     """The header lines that prove the signature, each ended by CRLF: date, token where there is one, authorization."""
-    stamp = scope.now.strftime("%Y%m%dT%H%M%SZ")
+    stamp = _stamp(int(scope.now.timestamp()))
     day = stamp[:8]
     extra = {"x-amz-date": stamp}
     if token is not None:
