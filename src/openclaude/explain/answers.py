@@ -4,7 +4,7 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 from openclaude.domain.errors import MALFORMED_OUTPUT, ApiError
@@ -114,7 +114,7 @@ def _with_state(built: Any, asked: Mapping[str, Any]) -> Any:
     # Claude's own format has no state: its names are long enough for every tool.
     if not names or not hasattr(built, "state"):
         return built
-    return replace(built, state=replace(built.state, tool_names=names))
+    return built._replace(state=built.state._replace(tool_names=names))
 
 
 def _whole(call: Any, answer: Answer, target: Target) -> Json:

@@ -1,7 +1,7 @@
 """What a request is explained against: a capability profile, and which dialect speaks to it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -111,7 +111,7 @@ class Target:
             betas=value_of(headers, b"anthropic-beta"),
             version=value_of(headers, b"anthropic-version"),
         )
-        return built if self.operation is None else replace(built, operation=self.operation)
+        return built if self.operation is None else built._replace(operation=self.operation)
 
     def call(self, built: Any, *, wants_stream: bool) -> Any:
         """The call of a translation; reads the answer."""

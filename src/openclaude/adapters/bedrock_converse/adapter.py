@@ -1,8 +1,8 @@
 """The Converse dialect as the gateway uses it: one adapter for each route, one call for each request."""
 
+import functools
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from openclaude.adapters.bedrock_converse import (
@@ -84,8 +84,7 @@ class ConverseAdapter:
         del version
         body = _parsed(raw)
         with bounded_depth():
-            built = self._builder.build(body, betas)
-            built = replace(built, state=replace(built.state, request_id=request_id))
+            built = self._builder.build(body, betas, request_id)
             if (answer := _local_answer(body, built)) is not None:
                 return self._call(built, wants_stream=body.get("stream") is True, local_answer=answer)
             for verdict in self._limits.known(self._region, self._model_id):
@@ -136,7 +135,8 @@ class ConverseCall:
     ) -> None:
         self._translation = translation
         self._state = translation.state
-        self._place = errors.Place(translation.operation, translation.model_id, region)
+        addressed = _addressed(translation.operation, translation.model_id, region)
+        self._place = addressed.place
         self._limits = limits
         self._tried = tried
         self.operation = translation.operation
@@ -146,13 +146,8 @@ class ConverseCall:
         self.wants_stream = wants_stream
         self.local_answer = local_answer
         self.usage: Usage | None = None
-        path = f"/model/{quote(translation.model_id, safe='-_.~')}/{_PATHS[self.operation]}"
-        self.target = path.encode("ascii") if local_answer is None else b""
-        self.headers: tuple[Header, ...] = (
-            (b"content-type", b"application/json"),
-            (b"accept", _ACCEPTS[self.operation]),
-            (b"accept-encoding", b"identity"),
-        )
+        self.target = addressed.target if local_answer is None else b""
+        self.headers = addressed.headers
 
     @property
     def streams(self) -> bool:
@@ -213,6 +208,27 @@ class ConverseCall:
         )
 
 
+class _Addressed(NamedTuple):
+    """What every request of one operation to one model has in common."""
+
+    place: errors.Place
+    target: bytes
+    headers: tuple[Header, ...]
+
+
+@functools.lru_cache(maxsize=64)
+def _addressed(operation: str, model_id: str, region: str) -> _Addressed:
+    return _Addressed(
+        errors.Place(operation, model_id, region),
+        f"/model/{quote(model_id, safe='-_.~')}/{_PATHS[operation]}".encode("ascii"),
+        (
+            (b"content-type", b"application/json"),
+            (b"accept", _ACCEPTS[operation]),
+            (b"accept-encoding", b"identity"),
+        ),
+    )
+
+
 def _parsed(raw: bytes) -> Any:
     try:
         return jsontext.loads(raw)
@@ -225,11 +241,11 @@ def _applied(built: Translation, verdict: learned.Verdict) -> Translation:
     if verdict.kind == learned.EMULATE:
         if built.operation != "ConverseStream" or "toolConfig" not in built.body:
             return built
-        return replace(built, operation="Converse", notes=(*built.notes, verdict.note))
+        return built._replace(operation="Converse", notes=(*built.notes, verdict.note))
     body = learned.amended(built.body, verdict)
     if body == built.body:
         return built
-    return replace(built, body=body, notes=(*built.notes, verdict.note))
+    return built._replace(body=body, notes=(*built.notes, verdict.note))
 
 
 def _local_answer(body: Json, built: Translation) -> bytes | None:

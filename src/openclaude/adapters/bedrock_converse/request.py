@@ -3,9 +3,8 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from openclaude.adapters.bedrock_converse import caching, claude, conversation, schema, tools, validate
 from openclaude.adapters.bedrock_converse.blocks import blocks_of, mark
@@ -26,8 +25,7 @@ _TOOL_BLOCKS = frozenset({"toolUse", "toolResult"})
 _REASONING_OF_FAMILY = {"gpt-oss": "openai", "gpt": "openai", "qwen": "qwen", "nova": "nova"}
 
 
-@dataclass(frozen=True, slots=True)
-class Translation:
+class Translation(NamedTuple):
     """A translated request.
 
     Attributes:
@@ -42,8 +40,8 @@ class Translation:
 
     operation: str
     model_id: str
-    body: Json = field(repr=False)
-    payload: bytes = field(repr=False)
+    body: Json
+    payload: bytes
     notes: tuple[str, ...]
     state: ResponseState
     cache_points: int
@@ -85,15 +83,7 @@ def sealed(built: Translation) -> Translation:
     """
     payload = jsontext.dumps(built.body)
     validate.check_size(payload)
-    return Translation(
-        built.operation,
-        built.model_id,
-        built.body,
-        payload,
-        built.notes,
-        built.state,
-        built.cache_points,
-    )
+    return built._replace(payload=payload)
 
 
 @contextmanager
@@ -120,7 +110,7 @@ class Builder:
             claude.version(profile.base_model or model_id) if profile.family == "claude" else (0, 0)
         )
 
-    def build(self, raw: Any, betas: bytes = b"") -> Translation:
+    def build(self, raw: Any, betas: bytes = b"", request_id: str = "") -> Translation:
         """The translation without its bytes. `raw` holds no unpaired surrogates.
 
         Raises:
@@ -131,6 +121,7 @@ class Builder:
         return _Request(body, betas, self._profile, self._catalogs, self._version).translation(
             self._model_id,
             self._route,
+            request_id,
         )
 
 
@@ -158,7 +149,7 @@ class _Request:
         self._extra: Json = {}
         self._max_tokens = max(1, min(body["max_tokens"], profile.max_output))
 
-    def translation(self, model_id: str, route: str) -> Translation:
+    def translation(self, model_id: str, route: str, request_id: str) -> Translation:
         system, turns = self._conversation()
         thinks = self._thinking(turns, model_id)
         offers = (
@@ -188,6 +179,7 @@ class _Request:
             stop_sequences=tuple(inference.get("stopSequences", ())),
             placeholder=placeholder,
             discard=self._body["max_tokens"] == 0,
+            request_id=request_id,
         )
         return Translation(operation, model_id, body, b"", self._notes.codes(), state, points)
 

@@ -5,8 +5,8 @@ Numbers that Bedrock does not give are zero, never estimated.
 
 import binascii
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from openclaude.adapters.bedrock_converse.blocks import SIGNATURE_PREFIX, object_of
 from openclaude.adapters.bedrock_converse.pieces import Json, Notes, objects, string
@@ -31,8 +31,7 @@ _TIERS = {"priority": "priority", "default": "standard", "flex": "standard", "re
 _LEAKED_CALL = ("<tool_call>", "<function=")
 
 
-@dataclass(frozen=True, slots=True)
-class ResponseState:
+class ResponseState(NamedTuple):
     """What the translation of an answer has to know about its request.
 
     Attributes:
@@ -47,7 +46,7 @@ class ResponseState:
 
     model: str
     route: str = ""
-    tool_names: Mapping[str, str] = field(default_factory=dict)
+    tool_names: Mapping[str, str] = MappingProxyType({})
     stop_sequences: tuple[str, ...] = ()
     placeholder: str = ""
     discard: bool = False

@@ -2,7 +2,6 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -241,7 +240,7 @@ def amended(built: Translation, verdict: Verdict) -> Translation:
     body = learned.amended(built.body, verdict)
     if body == built.body:
         return built
-    return replace(built, body=body, notes=(*built.notes, verdict.note))
+    return built._replace(body=body, notes=(*built.notes, verdict.note))
 
 
 def _parsed(raw: bytes) -> Any:

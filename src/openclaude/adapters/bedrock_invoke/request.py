@@ -5,8 +5,8 @@ this version refuses is changed to what it takes, and the rest passes as it came
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
 
 from openclaude.adapters.bedrock_converse import claude, conversation, validate
 from openclaude.adapters.bedrock_converse.blocks import blocks_of
@@ -38,8 +38,7 @@ _EDITS: Final = {"compact_20260112": COMPACT, "clear_tool_uses_20250919": MANAGE
 """The context edits Bedrock knows, and the betas they need."""
 
 
-@dataclass(frozen=True, slots=True)
-class Translation:
+class Translation(NamedTuple):
     """A request for Claude on Bedrock.
 
     Attributes:
@@ -57,8 +56,8 @@ class Translation:
 
     operation: str
     model_id: str
-    body: Json = field(repr=False)
-    payload: bytes = field(repr=False)
+    body: Json
+    payload: bytes
     notes: tuple[str, ...]
     model: str
     headers: tuple[Header, ...] = ()
@@ -113,7 +112,7 @@ def sealed(built: Translation) -> Translation:
     """
     payload = jsontext.dumps(built.body)
     validate.check_size(payload)
-    return replace(built, payload=payload)
+    return built._replace(payload=payload)
 
 
 class Builder:
