@@ -1,11 +1,13 @@
-"""`openclaude config`: write, check and find the configuration file."""
+"""`openclaude config`: write, check, show, change and find the configuration file."""
 
 import argparse
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, TextIO
 
 from openclaude import config
+from openclaude.cli import importing
 
 OK: Final = 0
 REFUSED: Final = 1
@@ -14,8 +16,8 @@ BAD_CONFIGURATION: Final = 2
 
 def add_parser(subparsers: Any) -> None:
     """Add the command to what `ArgumentParser.add_subparsers` returned."""
-    parser = subparsers.add_parser("config", help="write, check or find the configuration file")
-    commands = parser.add_subparsers(dest="config_command", metavar="init|check|path", required=True)
+    parser = subparsers.add_parser("config", help="write, check, show or change the configuration")
+    commands = parser.add_subparsers(dest="config_command", metavar="COMMAND", required=True)
     init = commands.add_parser("init", help="write a configuration file to start from")
     init.add_argument(
         "--preset",
@@ -32,14 +34,28 @@ def add_parser(subparsers: Any) -> None:
     )
     check.add_argument("file", nargs="?", type=Path, metavar="FILE", help="check this file instead")
     commands.add_parser("path", help="print where the configuration file is")
+    show = commands.add_parser("show", help="print the configuration that is used")
+    show.add_argument("--json", action="store_true", help="print one JSON object, defaults filled in")
+    commands.add_parser(
+        "edit", help="open the configuration in $VISUAL or $EDITOR; problems never become the configuration"
+    )
+    commands.add_parser("backup", help="keep a copy of the configuration and print where")
+    back = commands.add_parser("restore", help="make a copy the configuration again")
+    back.add_argument(
+        "name", nargs="?", metavar="NAME", help="a copy; without it the newest that says something else"
+    )
+    back.add_argument("--list", action="store_true", help="print the copies, the newest first")
+    importing.add_arguments(
+        commands.add_parser("import-litellm", help="turn LiteLLM configurations into one of openClaude's")
+    )
 
 
 def run(args: argparse.Namespace, *, env: Mapping[str, str], stdout: TextIO, stderr: TextIO) -> int:
     """Do what was asked.
 
     Returns:
-        0; 1 when `init` leaves another configuration alone; 2 when the configuration has problems, which are then on
-        stderr.
+        0; 1 when `init` leaves another configuration alone, or there is nothing to copy, edit or import; 2 when the
+        configuration has problems, which are then on stderr.
     """
     try:
         folder = config.home(env)
@@ -48,6 +64,18 @@ def run(args: argparse.Namespace, *, env: Mapping[str, str], stdout: TextIO, std
                 return _init(folder, args, stdout, stderr)
             case "check":
                 return _check(args.file, folder, stdout, stderr)
+            case "show":
+                return _show(folder, stdout, stderr, as_json=args.json)
+            case "edit":
+                from openclaude.cli import editing  # noqa: PLC0415 - only this command starts an editor
+
+                return editing.run(folder, env, stdout, stderr)
+            case "backup":
+                return _backup(folder, stdout, stderr)
+            case "restore":
+                return _restore(folder, args, stdout, stderr)
+            case "import-litellm":
+                return importing.run(args, folder, env, stdout, stderr)
             case _:
                 print(config.config_path(folder), file=stdout)
                 return OK
@@ -92,4 +120,60 @@ def _check(file: Path | None, folder: Path, stdout: TextIO, stderr: TextIO) -> i
     routes = "1 route" if len(found.routes) == 1 else f"{len(found.routes)} routes"
     where = found.source or f"the built-in default (no file at {config.config_path(folder)})"
     print(f"ok: {routes} in {where}", file=stdout)
+    return OK
+
+
+def _show(folder: Path, stdout: TextIO, stderr: TextIO, *, as_json: bool) -> int:
+    """The file's own text, but only when it is a configuration: one with problems may hold a key."""
+    found = config.load(config.config_path(folder))
+    if as_json:
+        print(json.dumps(_plain(found)), file=stdout)
+    elif found.source is None:
+        print(f"no file at {config.config_path(folder)}; this is the built-in default", file=stderr)
+        print(config.PRESETS["mixed"], end="", file=stdout)
+    else:
+        print(found.source.read_text("utf-8"), end="", file=stdout)
+    return OK
+
+
+def _plain(found: config.Config) -> dict[str, Any]:
+    routes = [
+        {
+            name: dict(value) if isinstance(value, Mapping) else value
+            for name in config.RouteConfig.__slots__
+            if (value := getattr(route, name)) is not None and name != "line"
+        }
+        for route in found.routes
+    ]
+    return {
+        "source": None if found.source is None else str(found.source),
+        "port": found.port,
+        "slots": dict(found.slots),
+        "client_config": found.client_config,
+        "routes": routes,
+        "normalised": dict(found.normalised),
+    }
+
+
+def _backup(folder: Path, stdout: TextIO, stderr: TextIO) -> int:
+    kept = config.back_up(folder)
+    if kept is None:
+        print(
+            f"{config.config_path(folder)}: nothing is there to be copied\n  hint: openclaude config init",
+            file=stderr,
+        )
+        return REFUSED
+    print(kept, file=stdout)
+    return OK
+
+
+def _restore(folder: Path, args: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
+    if args.list:
+        print("".join(f"{path.name}\n" for path in config.backups(folder)), end="", file=stdout)
+        return OK
+    taken, kept = config.restore(folder, args.name)
+    print(taken, file=stdout)
+    if kept is not None:
+        print(f"what it replaced is kept as {kept}", file=stderr)
+    print("hint: `openclaude restart` takes the change over", file=stderr)
     return OK

@@ -6,8 +6,17 @@ Preset: the commented text a new configuration file starts as.
 Problem: one thing wrong, with its file, line and key, what is wrong and what to do.
 """
 
+from openclaude.config.backups import back_up, backups, restore
 from openclaude.config.dialects import capabilities
-from openclaude.config.files import config_path, ensure_written, home, load, load_existing, write_preset
+from openclaude.config.files import (
+    config_path,
+    ensure_written,
+    home,
+    load,
+    load_existing,
+    write_preset,
+    write_text,
+)
 from openclaude.config.presets import PRESETS
 from openclaude.config.reading import parse, parse_bytes
 from openclaude.config.values import DEFAULT_PORT, Config, ConfigError, Problem, RouteConfig
@@ -19,6 +28,8 @@ __all__ = [
     "ConfigError",
     "Problem",
     "RouteConfig",
+    "back_up",
+    "backups",
     "capabilities",
     "config_path",
     "ensure_written",
@@ -27,5 +38,7 @@ __all__ = [
     "load_existing",
     "parse",
     "parse_bytes",
+    "restore",
     "write_preset",
+    "write_text",
 ]

@@ -90,16 +90,24 @@ def write_preset(folder: Path, preset: str) -> Path:
     Raises:
         ConfigError: it cannot be written.
     """
+    return write_text(folder, PRESETS[preset])
+
+
+def write_text(folder: Path, text: str) -> Path:
+    """As `write_preset`, for any text that is a configuration. Raises `ConfigError`."""
     path = config_path(folder)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _replace(path, PRESETS[preset].encode())
+        _replace(path, text.encode())
     except OSError as error:
-        message = f"cannot be written: {error.strerror}"
-        raise _unusable(
-            path, message, "make the folder writable, or set OPENCLAUDE_HOME to another one"
-        ) from None
+        raise unwritable(path, error) from None
     return path
+
+
+def unwritable(path: Path, error: OSError) -> ConfigError:
+    """What to say of a file that cannot be written."""
+    hint = "make the folder writable, or set OPENCLAUDE_HOME to another one"
+    return _unusable(path, f"cannot be written: {error.strerror}", hint)
 
 
 def others_can_write(mode: int) -> bool:
