@@ -235,8 +235,10 @@ class SigningKeys(Protocol):
     def fetch(self, session: str, then: Callable[[Credential | ApiError], None]) -> None:
         """Hand over what is valid now for a session: at once when it is at hand, else later on the same thread."""
 
-    def renew(self, session: str, stale: object, then: Callable[[Credential | ApiError], None]) -> None:
-        """Hand over something newer than `stale`, which the provider has called expired."""
+    def renew(
+        self, session: str, stale: object, then: Callable[[Credential | ApiError | None], None]
+    ) -> None:
+        """Hand over something other than `stale`, which the provider has refused; None when there is nothing else."""
 
 
 class AccessLog(Protocol):

@@ -15,7 +15,13 @@ from openclaude import __version__
 from openclaude.adapters.anthropic import AnthropicAdapter
 from openclaude.config import Config, RouteConfig
 from openclaude.config import capabilities as route_capabilities
-from openclaude.credentials.policies import MANTLE_SERVICE, Passthrough, SignFor, mantle_origin
+from openclaude.credentials.policies import (
+    MANTLE_SERVICE,
+    Passthrough,
+    SignFor,
+    bedrock_origin,
+    mantle_origin,
+)
 from openclaude.domain.http import Origin
 from openclaude.domain.models import CLIENT_DEFAULTS
 from openclaude.domain.routes import RouteTable
@@ -143,7 +149,7 @@ def _route(route: RouteConfig, keys: KeyStore) -> Route:
     model, region = route.model or "", route.region or ""
     adapter, signing = LateDialect(partial(dialect, route)), signature(route)
     credentials = keys.for_route(profile=route.profile, region=region, origin=signing.origin)
-    return SignedRoute(BEDROCK, signing, adapter, credentials, model)
+    return SignedRoute(BEDROCK, signing, adapter, credentials, model, route.profile)
 
 
 def dialect(route: RouteConfig) -> Dialect:
@@ -178,7 +184,8 @@ def signature(route: RouteConfig) -> SignFor:
     endpoint, region = _origin(route.endpoint_url) if route.endpoint_url else None, route.region or ""
     if route.via == "messages" and route.endpoint == "mantle":
         return SignFor(region=region, service=MANTLE_SERVICE, endpoint=endpoint or mantle_origin(region))
-    return SignFor(region=region, endpoint=endpoint)
+    public = bedrock_origin(region, fips=route.fips, dualstack=route.dualstack)
+    return SignFor(region=region, endpoint=endpoint or public)
 
 
 def _origin(url: str) -> Origin:

@@ -39,6 +39,11 @@ credential_source = Nowhere
 [profile tokenless]
 role_arn = arn:aws:iam::111122223333:role/x
 web_identity_token_file = /nonexistent
+[profile coded]
+role_arn = arn:aws:iam::111122223333:role/x
+mfa_serial = arn:aws:iam::111122223333:mfa/x
+[profile login]
+login_session = arn:aws:iam::111122223333:user/x
 """
 CASES = [
     pytest.param("", None, {}, id="nothing set up"),
@@ -52,6 +57,8 @@ CASES = [
     pytest.param(PROFILES, "one", {}, id="a circle"),
     pytest.param(PROFILES, "misspelt", {}, id="an unknown credential source"),
     pytest.param(PROFILES, "tokenless", {}, id="a missing token file"),
+    pytest.param(PROFILES, "coded", {}, id="a role with MFA"),
+    pytest.param(PROFILES, "login", {}, id="an aws login session"),
     pytest.param("not ini", None, {}, id="a broken file"),
 ]
 

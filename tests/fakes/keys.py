@@ -18,6 +18,7 @@ class FakeKeys:
 
     def __init__(self, result: Credential | ApiError | None = None) -> None:
         self.result = result if result is not None else made_up_keys()
+        self.newer: Credential | ApiError | None = self.result
         self.renewals = 0
         self.waiting: list[Then] = []
         self.slow = False
@@ -31,7 +32,9 @@ class FakeKeys:
         else:
             then(self.result)
 
-    def renew(self, session: str, stale: object, then: Then) -> None:
+    def renew(
+        self, session: str, stale: object, then: Callable[[Credential | ApiError | None], None]
+    ) -> None:
         self.renewals += 1
         self.stale = stale
-        then(self.result)
+        then(self.newer)

@@ -26,7 +26,7 @@ QWEN = "qwen.qwen3-coder-next"
 class Gateway:
     """Everything a test needs to hold a request's conversation by hand."""
 
-    def __init__(self, *, qwen: str = QWEN) -> None:
+    def __init__(self, *, qwen: str = QWEN, profile: str | None = None) -> None:
         self.transport = FakeTransport()
         self.clock = FakeClock()
         self.log = FakeLog()
@@ -37,7 +37,7 @@ class Gateway:
         signing = SignFor(region="us-west-2")
         routes: list[tuple[str, Route]] = [
             ("claude-*", PassthroughRoute("anthropic", Passthrough(), AnthropicAdapter())),
-            ("qwen-3-coder", SignedRoute("bedrock", signing, adapter, self.keys, qwen)),
+            ("qwen-3-coder", SignedRoute("bedrock", signing, adapter, self.keys, qwen, profile)),
         ]
         self.services = Services(self.transport, self.clock, self.log)
         slots = {"haiku": "qwen-3-coder"}

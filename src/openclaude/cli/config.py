@@ -61,7 +61,7 @@ def run(args: argparse.Namespace, *, env: Mapping[str, str], stdout: TextIO, std
         folder = config.home(env)
         match args.config_command:
             case "init":
-                return _init(folder, args, stdout, stderr)
+                return _init(folder, args, _region(env), stdout, stderr)
             case "check":
                 return _check(args.file, folder, stdout, stderr)
             case "show":
@@ -84,12 +84,20 @@ def run(args: argparse.Namespace, *, env: Mapping[str, str], stdout: TextIO, std
         return BAD_CONFIGURATION
 
 
-def _init(folder: Path, args: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
+def _region(env: Mapping[str, str]) -> str:
+    """The region a new configuration gets: that of the shell's AWS set-up, where there is a usable one."""
+    from openclaude.launcher.awscheck import region_of_shell  # noqa: PLC0415 - only `init` reads AWS's files
+
+    found = region_of_shell(env, Path(env.get("HOME", "/")))
+    return found if found and config.region_fault(found) is None else config.REGION
+
+
+def _init(folder: Path, args: argparse.Namespace, region: str, stdout: TextIO, stderr: TextIO) -> int:
     path = config.config_path(folder)
     there = _text(path)
-    if there == config.PRESETS[args.preset]:
+    if there == config.preset_text(args.preset, region):
         print(f"nothing to do: the configuration is the {args.preset} preset already", file=stderr)
-    elif there is not None and there not in config.PRESETS.values() and not args.force:
+    elif there is not None and not config.is_preset(there) and not args.force:
         print(
             f"{path}: a configuration is there, and it is not the {args.preset} preset; nothing was changed\n"
             f"  hint: edit it, or replace it with: openclaude config init --preset {args.preset} --force",
@@ -97,8 +105,9 @@ def _init(folder: Path, args: argparse.Namespace, stdout: TextIO, stderr: TextIO
         )
         return REFUSED
     else:
-        config.write_preset(folder, args.preset)
-        print(f"wrote the {args.preset} preset, with comments", file=stderr)
+        config.write_preset(folder, args.preset, region)
+        where = f", in {region} as your AWS set-up says" if region != config.REGION else ""
+        print(f"wrote the {args.preset} preset, with comments{where}", file=stderr)
     print(path, file=stdout)
     return OK
 

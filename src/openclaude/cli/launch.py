@@ -14,7 +14,7 @@ from openclaude.cli.common import PROBLEMS, Setup, explain, say, setup
 from openclaude.domain.models import CLIENT_DEFAULTS, is_claude
 from openclaude.domain.routes import RouteTable
 from openclaude.launcher import control, daemon, isolated, ports, settings
-from openclaude.launcher.awscheck import aws_problem
+from openclaude.launcher.awscheck import aws_problem, not_followed
 from openclaude.launcher.client import Arguments, find_client, guarded, split_arguments
 from openclaude.launcher.client import run as become
 from openclaude.launcher.environment import child_environment
@@ -117,8 +117,14 @@ def _check_aws(
     """One line for each profile that a tier needs and that is plainly not usable; the client starts all the same."""
     tiers = {**CLIENT_DEFAULTS, **found.config.slots}
     routes = [decision.route for model in tiers.values() if (decision := table.decide(model))]
-    for profile in dict.fromkeys(route.profile for route in routes if route.to == "bedrock"):
-        problem = aws_problem(env, Path(env.get("HOME", "/")), profile, datetime.now(UTC))
+    bedrock, user = [route for route in routes if route.to == "bedrock"], Path(env.get("HOME", "/"))
+    problems = [
+        aws_problem(env, user, profile, datetime.now(UTC))
+        for profile in dict.fromkeys(route.profile for route in bedrock)
+    ]
+    for route in bedrock:
+        problems += not_followed(env, user, route.profile, fips=route.fips, dualstack=route.dualstack)
+    for problem in dict.fromkeys(problems):
         if problem is not None:
             say(stderr, problem)
 

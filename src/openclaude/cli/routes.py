@@ -8,6 +8,7 @@ from typing import Any, TextIO
 
 from openclaude import config
 from openclaude.cli.common import PROBLEMS, explain
+from openclaude.domain import aws
 from openclaude.domain.models import CLIENT_DEFAULTS, SLOTS
 from openclaude.domain.routes import RouteTable
 
@@ -138,10 +139,10 @@ def destination(route: config.RouteConfig) -> str:
         return "https://api.anthropic.com"
     if route.endpoint_url is not None:
         return route.endpoint_url
+    region = route.region or ""
     if config.capabilities(route).via == "messages" and route.endpoint == "mantle":
-        return f"https://bedrock-mantle.{route.region}.api.aws"
-    suffix = "amazonaws.com.cn" if (route.region or "").startswith("cn-") else "amazonaws.com"
-    return f"https://bedrock-runtime.{route.region}.{suffix}"
+        return f"https://{aws.host('bedrock-mantle', region, dualstack=True)}"
+    return f"https://{aws.host('bedrock-runtime', region, fips=route.fips, dualstack=route.dualstack)}"
 
 
 def credential(route: config.RouteConfig) -> str:

@@ -7,6 +7,7 @@ Problem: one thing wrong, with its file, line and key, what is wrong and what to
 """
 
 from openclaude.config.backups import back_up, backups, restore
+from openclaude.config.checks import region as region_fault
 from openclaude.config.dialects import capabilities
 from openclaude.config.files import (
     config_path,
@@ -17,13 +18,14 @@ from openclaude.config.files import (
     write_preset,
     write_text,
 )
-from openclaude.config.presets import PRESETS
+from openclaude.config.presets import PRESETS, REGION, is_preset, preset_text
 from openclaude.config.reading import parse, parse_bytes
 from openclaude.config.values import DEFAULT_PORT, Config, ConfigError, Problem, RouteConfig
 
 __all__ = [
     "DEFAULT_PORT",
     "PRESETS",
+    "REGION",
     "Config",
     "ConfigError",
     "Problem",
@@ -34,10 +36,13 @@ __all__ = [
     "config_path",
     "ensure_written",
     "home",
+    "is_preset",
     "load",
     "load_existing",
     "parse",
     "parse_bytes",
+    "preset_text",
+    "region_fault",
     "restore",
     "write_preset",
     "write_text",

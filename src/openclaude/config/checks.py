@@ -9,11 +9,12 @@ from openclaude.domain.models import is_pattern, normalise
 Fault = tuple[str, str]
 """What is wrong, and what to do. Neither text may hold a value that can be a secret."""
 
-_REGION: Final = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
+_REGION_NAME: Final = r"[a-z]{2,4}(?:-[a-z]+)+-\d{1,2}"
+_REGION: Final = re.compile(_REGION_NAME)
 _MODEL_ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,2048}")
 # The kinds Converse serves (Bedrock API model, ConversationalModelId); imported models are not among them.
 _MODEL_ARN: Final = re.compile(
-    r"arn:aws(?:-[a-z]+)*:bedrock:(?P<region>[a-z]{2}(?:-[a-z]+)+-\d):(?:\d{12})?:"
+    rf"arn:aws(?:-[a-z]+)*:bedrock:(?P<region>{_REGION_NAME}):(?:\d{{12}})?:"
     r"(?P<kind>foundation-model|inference-profile|application-inference-profile|provisioned-model"
     r"|custom-model-deployment|prompt|prompt-router|default-prompt-router)/(?P<name>[A-Za-z0-9_.:-]+)"
 )

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from openclaude.adapters.profiles import Profile
 
 _CLAUDE_S_OWN: Final = ("invoke", "messages")
-_TOUCHING: Final = ("via", "capabilities", "endpoint", "service_tier", "reasoning")
+_TOUCHING: Final = ("via", "capabilities", "endpoint", "service_tier", "reasoning", "fips", "dualstack")
 """Keys whose meaning depends on the model's profile."""
 
 
@@ -56,12 +56,25 @@ def report_dialect(report: Report, path: KeyPath, entry: Mapping[str, Any]) -> N
     if "endpoint" in entry and profile.via != "messages":
         fault = 'has a meaning with via = "messages" only', 'remove the line, or write via = "messages"'
         report.add((*path, "endpoint"), fault)
+    if profile.via == "messages" and entry.get("endpoint", "mantle") == "mantle":
+        _report_one_host(report, path, entry)
     if "service_tier" in entry and profile.via == "messages":
         fault = 'has no meaning with via = "messages"', "remove the line, or choose another via"
         report.add((*path, "service_tier"), fault)
     if "reasoning" in entry and profile.family == "claude":
         fault = "has no meaning for Claude: the client says how it shall think", "remove the line"
         report.add((*path, "reasoning"), fault)
+
+
+def _report_one_host(report: Report, path: KeyPath, entry: Mapping[str, Any]) -> None:
+    """Mantle has one host in a region: AWS names none for FIPS, and the one it has is dual-stack."""
+    hint = 'remove the line, or write endpoint = "runtime"'
+    for key, why in (
+        ("fips", "AWS names no FIPS endpoint for it"),
+        ("dualstack", "it is dual-stack already"),
+    ):
+        if entry.get(key):
+            report.add((*path, key), (f'has no meaning for the endpoint "mantle": {why}', hint))
 
 
 def _report_geo(report: Report, path: KeyPath, entry: Mapping[str, Any]) -> None:

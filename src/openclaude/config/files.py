@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from openclaude.config.checks import shown
-from openclaude.config.presets import PRESETS
+from openclaude.config.presets import PRESETS, REGION, preset_text
 from openclaude.config.reading import parse, parse_bytes
 from openclaude.config.values import Config, ConfigError, Problem
 
@@ -78,9 +78,10 @@ def ensure_written(folder: Path) -> tuple[Path, bool]:
     return write_preset(folder, "mixed"), True
 
 
-def write_preset(folder: Path, preset: str) -> Path:
+def write_preset(folder: Path, preset: str, region: str = REGION) -> Path:
     """Write a preset into openClaude's folder, in place of a configuration that is there.
 
+    Its Bedrock routes are in `region`.
     The folder is made with mode 0700 when it is missing, the file has mode 0600. Who reads the file at the same time
     finds the whole old text or the whole new one.
 
@@ -90,7 +91,7 @@ def write_preset(folder: Path, preset: str) -> Path:
     Raises:
         ConfigError: it cannot be written.
     """
-    return write_text(folder, PRESETS[preset])
+    return write_text(folder, preset_text(preset, region))
 
 
 def write_text(folder: Path, text: str) -> Path:

@@ -1,5 +1,6 @@
 """The texts a configuration file starts as. They are parsed like any file; the mixed one is also the default."""
 
+import re
 from types import MappingProxyType
 from typing import Final
 
@@ -86,3 +87,32 @@ PRESETS: Final = MappingProxyType(
     {"mixed": _MIXED, "all-anthropic": _ALL_ANTHROPIC, "all-bedrock": _ALL_BEDROCK}
 )
 """Preset name to file text."""
+
+REGION: Final = "us-west-2"
+"""The region of the presets as they stand here."""
+_REGION_LINE: Final = re.compile(r'^region = "([^"]*)"', re.MULTILINE)
+_GEOS: Final = (
+    ("us-gov-", "us-gov"),
+    ("us-", "us"),
+    ("ca-", "us"),
+    ("eu-", "eu"),
+    ("ap-northeast-1", "jp"),
+    ("ap-northeast-3", "jp"),
+    ("ap-southeast-2", "au"),
+    ("ap-southeast-4", "au"),
+    ("ap-", "apac"),
+)
+"""What a region begins with, to the geo of the inference profiles that can be called there; else there is `global`."""
+
+
+def preset_text(preset: str, region: str = REGION) -> str:
+    """The text of a preset whose Bedrock routes are in `region`."""
+    geo = next((geo for start, geo in _GEOS if region.startswith(start)), "global")
+    text = _REGION_LINE.sub(f'region = "{region}"', PRESETS[preset])
+    return text.replace('"us.anthropic.', f'"{geo}.anthropic.')
+
+
+def is_preset(text: str) -> bool:
+    """Whether a text is a preset that nobody has edited, in whatever region."""
+    found = _REGION_LINE.search(text)
+    return any(text == preset_text(name, found[1] if found else REGION) for name in PRESETS)

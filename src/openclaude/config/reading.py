@@ -151,5 +151,7 @@ def _route(entry: Entry, line: int) -> RouteConfig:
         geo=entry.get("geo"),
         service_tier=entry.get("service_tier"),
         reasoning=entry.get("reasoning"),
+        fips=entry.get("fips", False),
+        dualstack=entry.get("dualstack", False),
         capabilities=MappingProxyType(entry.get("capabilities", {})),
     )

@@ -19,6 +19,10 @@ LOGIN_IS_BOUND: Final = (
     "remove the line: Claude Code sends its own login and the gateway passes it on",
 )
 _ADDRESS: Final = re.compile(r"ur[il]|base|host|endpoint|origin|proxy|server")
+_NO_REGION: Final = (
+    'write region = "us-west-2", or another one in which your account has access to the model; no variable and no '
+    "AWS profile takes its place"
+)
 _BEGIN: Final = "begin each route with a line that says [[routes]]"
 
 
@@ -63,6 +67,7 @@ def _entry(report: Report, path: KeyPath, route: object) -> Entry:
     if isinstance(route, dict):
         _report_missing(report, path, route, entry)
         _report_regions(report, path, entry)
+        _report_addressing(report, path, entry)
     if entry.get("to") == "bedrock" and "model" in entry:
         report_dialect(report, path, entry)
     return entry
@@ -86,7 +91,8 @@ def _report_missing(report: Report, path: KeyPath, written: Entry, entry: Entry)
             needed.append("base_model")
     for name in needed:
         if name not in written:
-            report.add((*path, name), ("is missing", example(name, TABLES["routes"][name])))
+            hint = _NO_REGION if name == "region" else example(name, TABLES["routes"][name])
+            report.add((*path, name), ("is missing", hint))
 
 
 def _report_regions(report: Report, path: KeyPath, entry: Entry) -> None:
@@ -99,6 +105,17 @@ def _report_regions(report: Report, path: KeyPath, entry: Entry) -> None:
     if of_endpoint and region and region != of_endpoint:
         fault = f"is an endpoint in {of_endpoint}, but the route's region is {region}", "make the two agree"
         report.add((*path, "endpoint_url"), fault)
+
+
+def _report_addressing(report: Report, path: KeyPath, entry: Entry) -> None:
+    """An endpoint of one's own is used as it is: botocore's rule set refuses the two switches beside one."""
+    for key, named in (("fips", "FIPS"), ("dualstack", "dual-stack")):
+        if entry.get(key) and "endpoint_url" in entry:
+            fault = (
+                f"cannot stand beside endpoint_url: the {named} endpoint is one of the region's public ones",
+                f"remove the line, and name a {named} host in endpoint_url if that is what you need",
+            )
+            report.add((*path, key), fault)
 
 
 def _report_unreachable(report: Report, entries: list[Entry]) -> None:

@@ -44,6 +44,7 @@ FAMILIES: Final = (
     "writer",
 )
 
+_SWITCH: Final = Key(bool, checks.anything, "true")
 _ANTHROPIC_ROUTE: Final = {
     "match": Key(str, checks.pattern, '"claude-*"', names_model=True),
     "to": Key(str, checks.choice("anthropic", "bedrock"), '"bedrock"'),
@@ -55,6 +56,8 @@ _BEDROCK_ROUTE: Final = _ANTHROPIC_ROUTE | {
     "endpoint_url": Key(
         str, checks.endpoint_url, '"https://vpce-0123.bedrock-runtime.us-west-2.vpce.amazonaws.com"'
     ),
+    "fips": _SWITCH,
+    "dualstack": _SWITCH,
     "via": Key(str, checks.choice("converse", "invoke", "messages"), '"converse"'),
     "endpoint": Key(str, checks.choice("mantle", "runtime"), '"mantle"'),
     "base_model": Key(str, checks.base_model, '"us.anthropic.claude-sonnet-5-5"', names_model=True),
@@ -64,7 +67,6 @@ _BEDROCK_ROUTE: Final = _ANTHROPIC_ROUTE | {
     "capabilities": Key(dict, checks.anything, "{ max_output = 8192 }"),
 }
 
-_SWITCH: Final = Key(bool, checks.anything, "true")
 _TOKENS: Final = Key(int, checks.tokens, "8192")
 CAPABILITIES: Final[Mapping[str, Key]] = MappingProxyType(
     {

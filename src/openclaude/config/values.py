@@ -19,6 +19,8 @@ class RouteConfig:
         region: the AWS region; set exactly when `to` is "bedrock".
         profile: the AWS profile, or None for AWS's default chain.
         endpoint_url: `https://host[:port]` in lower case, or None for the region's public endpoint.
+        fips: whether the region's FIPS endpoint is used.
+        dualstack: whether the region's dual-stack endpoint is used.
         line: where the entry begins in its file; 0 for a built-in route.
         via: the dialect: "converse", "invoke" or "messages"; None leaves it to the model's capability profile.
         endpoint: which Messages endpoint `via = "messages"` speaks to: "mantle" or "runtime".
@@ -42,6 +44,8 @@ class RouteConfig:
     geo: str | None = None
     service_tier: str | None = None
     reasoning: str | None = None
+    fips: bool = False
+    dualstack: bool = False
     capabilities: Mapping[str, Any] = field(default_factory=dict)
 
 

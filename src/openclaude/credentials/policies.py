@@ -8,6 +8,7 @@ from typing import ClassVar, Final
 
 from openclaude.credentials import _vault
 from openclaude.credentials.sealed import AuthorizedRequest, AwsKeys, ClientCredential, RouteKey, _KeyMaterial
+from openclaude.domain import aws
 from openclaude.domain.http import Origin, UpstreamRequest
 from openclaude.wire import sigv4
 
@@ -72,12 +73,11 @@ class SignFor:
         return AuthorizedRequest(self.origin, request, "aws-signature", lines)
 
 
-def bedrock_origin(region: str) -> Origin:
-    """The public Bedrock runtime endpoint of a region; China has its own DNS suffix."""
-    suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
-    return Origin(f"bedrock-runtime.{region}.{suffix}")
+def bedrock_origin(region: str, *, fips: bool = False, dualstack: bool = False) -> Origin:
+    """The public Bedrock runtime endpoint of a region."""
+    return Origin(aws.host("bedrock-runtime", region, fips=fips, dualstack=dualstack))
 
 
 def mantle_origin(region: str) -> Origin:
-    """Bedrock's Messages endpoint in a region."""
-    return Origin(f"bedrock-mantle.{region}.api.aws")
+    """Bedrock's Messages endpoint in a region; its only host is a dual-stack one."""
+    return Origin(aws.host("bedrock-mantle", region, dualstack=True))

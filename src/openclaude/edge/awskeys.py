@@ -6,11 +6,12 @@ same environment, profile and region.
 """
 
 import asyncio
+import hashlib
 import json
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from openclaude.credentials.sealed import AwsKeys, RouteKey
 from openclaude.domain.errors import ApiError
@@ -22,21 +23,36 @@ AHEAD: Final = 15 * 60.0
 """Seconds before their end at which keys are fetched anew while the old ones still serve (botocore's advisory window)."""
 TOO_LATE: Final = 60.0
 """Seconds before their end at which keys are no longer used."""
+ANEW: Final = 30.0
+"""Seconds after which keys that AWS has refused are read anew once more."""
+_REDIRECTING: Final = ("AWS_ENDPOINT_URL", "AWS_CA_BUNDLE")
+"""How the names begin of variables that would send an SSO token elsewhere, or let a stranger read it."""
 BEARER: Final = "AWS_BEARER_TOKEN_BEDROCK"
 
 Credential = AwsKeys | RouteKey
 Then = Callable[[Credential | ApiError], None]
+Newer = Callable[[Credential | ApiError | None], None]
 Probe = Callable[[Mapping[str, str], Mapping[str, Any]], Awaitable[dict[str, Any]]]
 
 
 @dataclass(slots=True)
 class _Entry:
-    """What is known for one (environment, profile, region)."""
+    """What is known for one (environment, profile, region).
+
+    Attributes:
+        digest: of the keys, to tell whether others were found.
+        renewed: when refused keys were last replaced.
+        waiting: who waits for keys.
+        hoping: who waits for other keys than those that were refused.
+    """
 
     keys: AwsKeys | None = None
+    digest: bytes = b""
     obtained: float = 0.0
     expires: float | None = None
+    renewed: float = float("-inf")
     waiting: list[Then] = field(default_factory=list)
+    hoping: list[Newer] = field(default_factory=list)
     busy: bool = False
 
     def remaining(self, now: float) -> float:
@@ -47,6 +63,20 @@ class _Entry:
         if self.expires is None:
             return False
         return self.remaining(now) < min(AHEAD, (self.expires - self.obtained) / 4)
+
+    def take(self, found: Mapping[str, Any], now: float) -> bool:
+        """Keep what a look-up found; False when it is what was there before."""
+        secret = json.dumps([found["access_key"], found["secret_key"], found["token"]]).encode()
+        before, self.digest = self.digest, hashlib.sha256(secret).digest()
+        self.obtained, self.expires = now, found["expires"]
+        if self.keys is None or self.digest != before:
+            self.keys = AwsKeys(
+                access_key=found["access_key"],
+                secret_key=found["secret_key"],
+                token=found["token"],
+                source=found["method"],
+            )
+        return self.digest != before
 
 
 class KeyStore:
@@ -82,14 +112,20 @@ class KeyStore:
             self._look_up(entry, session, profile, region)
         then(entry.keys)
 
-    def renew(self, session: str, profile: str | None, region: str, stale: object, then: Then) -> None:
-        """Hand over keys that are newer than `stale`, which AWS has called expired."""
+    def renew(self, session: str, profile: str | None, region: str, stale: object, then: Newer) -> None:
+        """Hand over other keys than `stale`, which AWS has refused; None when there are none.
+
+        Refused keys are read anew at most once in `ANEW` seconds, however many requests meet the refusal. A look-up that
+        fails does not count: what its message asks for may be done in a second.
+        """
         entry = self._entry(session, profile, region)
         if entry.keys is not None and entry.keys is not stale:
             then(entry.keys)
-            return
-        entry.waiting.append(then)
-        self._look_up(entry, session, profile, region)
+        elif not entry.hoping and self._wall() - entry.renewed < ANEW:
+            then(None)
+        else:
+            entry.hoping.append(then)
+            self._look_up(entry, session, profile, region)
 
     def bearer(self, session: str) -> str | None:
         """The Bedrock API key in a session's environment."""
@@ -117,20 +153,25 @@ class KeyStore:
         except (OSError, ValueError, TimeoutError) as error:
             found = {"error": type(error).__name__, "detail": str(error)[:200]}
         entry.busy = False
+        waiting, entry.waiting = entry.waiting, []
+        hoping, entry.hoping = entry.hoping, []
         result: Credential | ApiError
+        other = True
         if "error" in found:
             result = explained(found["error"], found["detail"], profile, known=known)
+            if hoping:
+                entry.keys = (
+                    None  # they are refused, and nothing takes their place: the next request looks again
+                )
         else:
-            result = entry.keys = AwsKeys(
-                access_key=found["access_key"],
-                secret_key=found["secret_key"],
-                token=found["token"],
-                source=found["method"],
-            )
-            entry.obtained, entry.expires = self._wall(), found["expires"]
-        waiting, entry.waiting = entry.waiting, []
+            other = entry.take(found, self._wall())
+            result = cast("AwsKeys", entry.keys)
+            if hoping:
+                entry.renewed = entry.obtained
         for then in waiting:
             then(result)
+        for newer in hoping:
+            newer(result if other else None)
 
 
 class RouteKeys:
@@ -150,7 +191,11 @@ class RouteKeys:
             return
         self._store.fetch(session, self._profile, self._region, then)
 
-    def renew(self, session: str, stale: object, then: Then) -> None:
+    def renew(self, session: str, stale: object, then: Newer) -> None:
+        """Only keys can be replaced: a Bedrock API key that is refused is not followed by another credential."""
+        if isinstance(stale, RouteKey):
+            then(None)
+            return
         self._store.renew(session, self._profile, self._region, stale, then)
 
 
@@ -164,7 +209,7 @@ async def run_probe(env: Mapping[str, str], question: Mapping[str, Any]) -> dict
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
-        env=dict(env),
+        env={name: value for name, value in env.items() if not name.startswith(_REDIRECTING)},
     )
     try:
         async with asyncio.timeout(LOOK_UP_SECONDS):
@@ -195,6 +240,12 @@ def explained(error: str, detail: str, profile: str | None, *, known: bool = Tru
         hint = f"run `aws configure{flag}` or `aws sso login{flag}`, or `openclaude config init --preset all-anthropic`"
         if not known:
             hint = f"start this session again with `openclaude`, so that the gateway knows its environment; else {hint}"
+    elif error == "MfaRequired":
+        what = f"the role of {where} wants a code of an MFA device, and nobody is there to type it"
+        hint = "take keys from `aws sts get-session-token` or SSO, and name their profile on the route"
+    elif error == "MissingDependencyException":
+        what = f"the AWS login session of {where} can be read only with a part that botocore does not bring"
+        hint = 'run `pip install "botocore[crt]"` in the environment of openClaude, or use `aws sso login`'
     elif "SSO" in error or "Token" in error:
         what = f"the AWS SSO login of {where} is missing or has expired ({error})"
         hint = f"run `aws sso login{flag}`; the next request uses it without a restart"

@@ -8,14 +8,20 @@ Input: one JSON object on stdin, `profile` (or null) and `region`. Output: one J
 `access_key`, `secret_key`, `token`, `expires` (seconds since the epoch, or null) and `method`, or `error` and `detail`.
 """
 
+import getpass
 import json
 import sys
 from datetime import datetime
 from typing import Any
 
 
+class MfaRequiredError(OSError):
+    """A role wants a code that only a person could type."""
+
+
 def main() -> None:
     """Answer one question."""
+    getpass.getpass = _nobody  # botocore takes it as its prompter when it is imported
     question = json.loads(sys.stdin.read())
     json.dump(look_up(question.get("profile"), str(question["region"])), sys.stdout)
 
@@ -33,6 +39,8 @@ def look_up(profile: str | None, region: str) -> dict[str, Any]:
         if credentials is None:
             return {"error": "NoCredentials", "detail": ""}
         frozen = credentials.get_frozen_credentials()
+    except MfaRequiredError:
+        return {"error": "MfaRequired", "detail": ""}
     except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError, OSError, ValueError) as error:
         return {"error": type(error).__name__, "detail": _detail(error)}
     return {
@@ -42,6 +50,11 @@ def look_up(profile: str | None, region: str) -> dict[str, Any]:
         "expires": _expiry(credentials),
         "method": str(credentials.method),
     }
+
+
+def _nobody(prompt: str = "", stream: Any = None) -> str:
+    del prompt, stream
+    raise MfaRequiredError
 
 
 def _detail(error: Exception) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from openclaude.domain.access import AccessRecord
 from openclaude.domain.errors import ApiError
@@ -10,6 +10,8 @@ from openclaude.domain.http import Header, InboundRequest, Origin
 from openclaude.ports import AccessLog, ClientSide, Clock, Transport
 
 JSON_HEADERS: tuple[Header, ...] = ((b"content-type", b"application/json"),)
+AGREED = timedelta(seconds=60)
+"""Clocks this close are not corrected: AWS takes signatures within five minutes."""
 SSE_HEADERS: tuple[Header, ...] = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache"),
@@ -28,8 +30,14 @@ class Services:
     skews: dict[Origin, timedelta] = field(default_factory=dict)
 
     def skew_of(self, origin: Origin) -> timedelta:
-        """How far a provider's clock is ahead of ours, where a refusal has shown it."""
-        return self.skews.get(origin, timedelta())
+        """What to add to our time to have a provider's; nothing while the two clocks agree."""
+        skew = self.skews.get(origin, timedelta())
+        return skew if abs(skew) > AGREED else timedelta()
+
+    def told_time(self, origin: Origin, theirs: datetime | None) -> None:
+        """A provider has told its time."""
+        if theirs is not None:
+            self.skews[origin] = theirs - self.clock.now()
 
 
 class Answer:

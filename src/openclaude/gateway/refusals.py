@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Sequence
-from datetime import datetime
 
 from openclaude.domain.errors import ApiError
 from openclaude.domain.http import Header, SafeHeaders, UpstreamRequest
@@ -36,14 +35,13 @@ def silent(limit: float, origin: str) -> ApiError:
     )
 
 
-def time_told(headers: Sequence[Header], body: bytes) -> datetime | None:
-    """AWS's time, from an answer that refuses a signature because of ours."""
-    if b"Signature expired" not in body and b"not yet current" not in body:
-        return None
-    from email.utils import parsedate_to_datetime  # noqa: PLC0415  slow to load, and seldom needed
+def blames_the_time(body: bytes) -> bool:
+    """Whether AWS has refused a signature because of the time in it."""
+    return b"Signature expired" in body or b"not yet current" in body
 
-    value = next((value for name, value in headers if name.lower() == b"date"), b"")
-    try:
-        return parsedate_to_datetime(value.decode("latin-1"))
-    except ValueError:
-        return None
+
+def for_profile(error: ApiError, profile: str | None) -> ApiError:
+    """The error with the command its hint names made exact: for the route's profile, or for AWS's default chain."""
+    flag = f" --profile {profile}" if profile else ""
+    error.message = error.message.replace(" --profile NAME", flag)
+    return error

@@ -28,13 +28,17 @@ class PassthroughRoute:
 
 @dataclass(frozen=True, slots=True)
 class SignedRoute:
-    """AWS credentials, to one regional endpoint: keys that sign, or an API key that is bound to that endpoint."""
+    """AWS credentials, to one regional endpoint: keys that sign, or an API key that is bound to that endpoint.
+
+    `profile` is the AWS profile they come from, for messages; None for AWS's default chain.
+    """
 
     name: str
     policy: SignFor
     adapter: Dialect
     keys: SigningKeys
     upstream_model: str
+    profile: str | None = None
 
     @property
     def origin(self) -> Origin:

@@ -17,9 +17,10 @@ from openclaude.domain.models import normalise
 from openclaude.domain.usage import Usage
 from openclaude.gateway.exchange import Answer, Services
 from openclaude.gateway.observers import with_usage
-from openclaude.gateway.refusals import outdated, silent, time_told, upstream_request
+from openclaude.gateway.refusals import blames_the_time, for_profile, outdated, silent, upstream_request
 from openclaude.gateway.routes import SignedRoute
 from openclaude.ports import Credential, ProviderCall, StreamDecoder, Timer, UpstreamCall
+from openclaude.wire import http1
 from openclaude.wire.sse import PING
 
 HOLD: Final = 60.0
@@ -147,6 +148,7 @@ class TranslatedExchange:
     def head(self, status: int, headers: Sequence[Header], length: int | None) -> None:
         del length
         self._heard_at = self._services.clock.monotonic()
+        self._services.told_time(self._route.origin, http1.date(headers))
         for name, value in headers:
             if name.lower() == b"x-amzn-requestid":
                 self._answer.record.upstream_request_id = value.decode("latin-1")[:80]
@@ -261,27 +263,26 @@ class TranslatedExchange:
             self._note(amended.notes)
             self._dispatch(amended)
         elif outdated(headers, body) and self._first("renewed keys"):
-            session = self._answer.request.session
-            self._whole_head, self._collected, self._collected_size = None, [], 0
-            self._route.keys.renew(session, self._credential, partial(self._sign, call))
-        elif self._corrected_clock(headers, body) and self._first("corrected clock"):
+            refusal = call.failure(status, headers, body)
+            renewed = partial(self._renewed, call, refusal)
+            self._route.keys.renew(self._answer.request.session, self._credential, renewed)
+        elif blames_the_time(body) and http1.date(headers) and self._first("corrected clock"):
             self._dispatch(call)
         else:
-            self._refuse(call.failure(status, headers, body))
+            self._refuse(for_profile(call.failure(status, headers, body), self._route.profile))
+
+    def _renewed(
+        self, call: ProviderCall, refusal: ApiError, credential: Credential | ApiError | None
+    ) -> None:
+        """Send the request again with other keys; without any, the refusal stands."""
+        self._whole_head, self._collected, self._collected_size = None, [], 0
+        self._sign(call, credential or for_profile(refusal, self._route.profile))
 
     def _first(self, reason: str) -> bool:
         """Whether a request has not been repeated for this reason yet; from now on it has."""
         if reason in self._repeated:
             return False
         self._repeated.add(reason)
-        return True
-
-    def _corrected_clock(self, headers: Sequence[Header], body: bytes) -> bool:
-        """Whether AWS refused the signature's time and its answer says what time it is; the difference is kept."""
-        theirs = time_told(headers, body)
-        if theirs is None:
-            return False
-        self._services.skews[self._route.origin] = theirs - self._services.clock.now()
         return True
 
     def _refuse(self, error: ApiError) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 _ANTHROPIC_ONLY = "or route all slots to Anthropic: openclaude config init --preset all-anthropic"
 _CONTAINER = ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI")
 _SERVICES = ("Ec2InstanceMetadata", "EcsContainer", "Environment")  # the values of credential_source
+_RUNTIME_URLS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_BEDROCK_RUNTIME")
 _DMI = Path("/sys/class/dmi/id")
 
 
@@ -93,6 +94,43 @@ def aws_problem(
     return None if look.ambient else _nothing(files)
 
 
+def not_followed(
+    env: Mapping[str, str], home: Path, profile: str | None, *, fips: bool, dualstack: bool
+) -> list[str]:
+    """What this shell or the profile says of endpoints and the route does not do, each with the key that would do it.
+
+    A variable must not decide where prompts and signatures go, so endpoints follow the configuration alone. Those who
+    set one of these for AWS's own tools are told.
+
+    Args:
+        env: the session's environment.
+        home: as for `aws_problem`.
+        profile: the profile the route names, or None.
+        fips: whether the route uses the FIPS endpoint.
+        dualstack: whether it uses the dual-stack endpoint.
+    """
+    name = profile or env.get("AWS_PROFILE") or env.get("AWS_DEFAULT_PROFILE") or "default"
+    said = _read_files(env, home).profile(name) or {}
+    found = []
+    for what, used in (("fips", fips), ("dualstack", dualstack)):
+        variable, key = f"AWS_USE_{what.upper()}_ENDPOINT", f"use_{what}_endpoint"
+        for where, value in (
+            (variable, env.get(variable, "")),
+            (f"{key} of profile {name!r}", said.get(key, "")),
+        ):
+            if value.lower() == "true" and not used:
+                found.append(f"{where} is not followed: write {what} = true on the route")
+    urls = [variable for variable in _RUNTIME_URLS if env.get(variable)]
+    return found + [f"{variable} is not followed: write endpoint_url on the route" for variable in urls]
+
+
+def region_of_shell(env: Mapping[str, str], home: Path) -> str | None:
+    """The region AWS's own tools would use here: `AWS_REGION`, `AWS_DEFAULT_REGION`, or the profile's."""
+    name = env.get("AWS_PROFILE") or env.get("AWS_DEFAULT_PROFILE") or "default"
+    said = _read_files(env, home).profile(name) or {}
+    return env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or said.get("region") or None
+
+
 def _profile_problem(look: _Look, name: str, seen: tuple[str, ...] = ()) -> str | None:
     found = look.files.profile(name)
     if found is None:
@@ -104,7 +142,9 @@ def _profile_problem(look: _Look, name: str, seen: tuple[str, ...] = ()) -> str 
         return _role_problem(look, name, found, seen)
     if has_keys:
         return _key_problem(look.files, name, found)
-    if found.get("credential_process") or found.get("login_session"):
+    if found.get("login_session"):
+        return _login_problem(name)
+    if found.get("credential_process"):
         return None
     if "sso_session" in found or "sso_start_url" in found:
         return _sso_problem(look, name, found)
@@ -120,8 +160,25 @@ def _key_problem(files: _Files, name: str, found: Mapping[str, str]) -> str | No
     return None
 
 
+def _login_problem(name: str) -> str | None:
+    """An `aws login` session is signed with a part of botocore that it does not bring itself."""
+    from importlib.util import find_spec  # noqa: PLC0415 - only such profiles pay for it
+
+    if find_spec("awscrt") is not None:
+        return None
+    return (
+        f"AWS profile {name!r} is an `aws login` session, which botocore reads only with its crt part: "
+        f'pip install "botocore[crt]" in the environment of openClaude, {_ANTHROPIC_ONLY}'
+    )
+
+
 def _role_problem(look: _Look, name: str, found: Mapping[str, str], seen: tuple[str, ...]) -> str | None:
     where = f"[profile {name}] in {look.files.config_path}"
+    if "mfa_serial" in found:
+        return (
+            f"{where} has mfa_serial, and nobody is there to type the code: name a profile that gets its keys from "
+            f"aws sts get-session-token or from SSO, {_ANTHROPIC_ONLY}"
+        )
     if "web_identity_token_file" in found:
         return _token_file_problem(found["web_identity_token_file"], where)
     if "credential_source" in found:

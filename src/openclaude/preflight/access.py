@@ -39,7 +39,8 @@ def access(route: RouteConfig, signer: Signer, profile: str | None, caller: Call
     asked = model.rpartition("/")[2] if kind == "foundation-model" else model
     target = f"/{path}/{quote(asked, safe='-_.~')}"
     try:
-        answer = caller.call(signer, Ask(control_plane(region), "bedrock", region, "GET", target))
+        origin = control_plane(region, fips=route.fips, dualstack=route.dualstack)
+        answer = caller.call(signer, Ask(origin, "bedrock", region, "GET", target))
     except UnreachableError as error:
         return Step("access", route.match, "skipped", f"{error}; the attempts below tell")
     if answer.status == 200:

@@ -13,6 +13,7 @@ from openclaude.adapters.bedrock_converse import errors
 from openclaude.config.values import RouteConfig
 from openclaude.domain.http import Header
 from openclaude.edge.oneshot import Answer, UnreachableError
+from openclaude.launcher.awscheck import not_followed
 from openclaude.preflight.access import access
 from openclaude.preflight.attempts import attempts, operations
 from openclaude.preflight.calling import Ask, Caller, Signer
@@ -70,7 +71,7 @@ def _profile_steps(profile: str | None, routes: Sequence[RouteConfig], tools: To
         yield Step("credentials", "", "problem", found.seen, found.remedy)
     else:
         yield Step("credentials", "", "ok", found.seen)
-        yield _identity(found, profile, region, tools.caller)
+        yield _identity(found, profile, routes[0], tools.caller)
     for route in routes:
         yield _region(route, tools.env)
         if found.signer is None:
@@ -80,10 +81,12 @@ def _profile_steps(profile: str | None, routes: Sequence[RouteConfig], tools: To
             yield from _route_steps(route, found.signer, profile, tools.caller)
 
 
-def _identity(found: Found, profile: str | None, region: str, caller: Caller) -> Step:
+def _identity(found: Found, profile: str | None, route: RouteConfig, caller: Caller) -> Step:
     if found.signer is None or found.bearer:
         return Step("identity", "", "skipped", "a Bedrock API key does not tell whose it is")
-    ask = Ask(sts(region), "sts", region, "POST", "/", (_FORM,), _IDENTITY)
+    region = route.region or ""
+    origin = sts(region, fips=route.fips, dualstack=route.dualstack)
+    ask = Ask(origin, "sts", region, "POST", "/", (_FORM,), _IDENTITY)
     try:
         answer = caller.call(found.signer, ask)
     except UnreachableError as error:
@@ -115,6 +118,10 @@ def _region(route: RouteConfig, env: Mapping[str, str]) -> Step:
     seen = f"{route.region}, {wiring.signature(route).origin}"
     if other and other != route.region:
         seen += f" (the environment's {other} is not used)"
+    home = Path(env.get("HOME", "/"))
+    aside = not_followed(env, home, route.profile, fips=route.fips, dualstack=route.dualstack)
+    aside += [f"{name} is not followed" for name in ("AWS_CA_BUNDLE",) if env.get(name)]
+    seen = "; ".join([seen, *aside])
     return Step("region", route.match, "ok", seen)
 
 

@@ -17,7 +17,7 @@ geo has; what a profile really routes to is told by GetInferenceProfile, which `
 
 from typing import Final
 
-from openclaude.credentials.policies import bedrock_origin
+from openclaude.domain import aws
 from openclaude.domain.http import Origin
 
 GLOBAL: Final = "global"
@@ -53,17 +53,14 @@ def geo_of(model_id: str) -> str | None:
 
 def partition(region: str) -> str:
     """The partition in the ARNs of a region."""
-    for start, name in (("cn-", "aws-cn"), ("us-gov-", "aws-us-gov"), ("eusc-", "aws-eusc")):
-        if region.startswith(start):
-            return name
-    return "aws"
+    return aws.partition(region).name
 
 
-def control_plane(region: str) -> Origin:
+def control_plane(region: str, *, fips: bool = False, dualstack: bool = False) -> Origin:
     """Bedrock's control plane: another host than the runtime's."""
-    return Origin(bedrock_origin(region).host.replace("bedrock-runtime.", "bedrock.", 1))
+    return Origin(aws.host("bedrock", region, fips=fips, dualstack=dualstack))
 
 
-def sts(region: str) -> Origin:
+def sts(region: str, *, fips: bool = False, dualstack: bool = False) -> Origin:
     """The region's own endpoint of STS."""
-    return Origin(bedrock_origin(region).host.replace("bedrock-runtime.", "sts.", 1))
+    return Origin(aws.host("sts", region, fips=fips, dualstack=dualstack))

@@ -7,6 +7,7 @@ RFC 9112 allows more in several places (§3.2.2 absolute-form, §6.1 TE with CL)
 import functools
 import re
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from openclaude.domain.http import Header
@@ -167,3 +168,25 @@ def splits_a_response(headers: Sequence[Header]) -> bool:
 @functools.lru_cache(maxsize=256)
 def _is_token(name: bytes) -> bool:
     return _TOKEN.fullmatch(name) is not None
+
+
+_MONTHS = {
+    name: number
+    for number, name in enumerate(
+        (b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"), 1
+    )
+}
+_DATE = re.compile(rb"[A-Z][a-z]{2}, (\d\d) ([A-Z][a-z]{2}) (\d{4}) (\d\d):(\d\d):(\d\d) GMT")
+
+
+def date(headers: Sequence[Header]) -> datetime | None:
+    """The time a response's Date header tells (RFC 9110, IMF-fixdate), aware, in UTC; None without a readable one."""
+    value = next((value for name, value in headers if name.lower() == b"date"), b"")
+    found = _DATE.fullmatch(value)
+    if found is None or found[2] not in _MONTHS:
+        return None
+    day, year, hour, minute, second = (int(found[group]) for group in (1, 3, 4, 5, 6))
+    try:
+        return datetime(year, _MONTHS[found[2]], day, hour, minute, second, tzinfo=UTC)
+    except ValueError:
+        return None

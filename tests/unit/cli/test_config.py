@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from openclaude.cli import config as command
-from openclaude.config import PRESETS
+from openclaude.config import PRESETS, load
 
 BAD = "[gateway]\nport = 0\nprot = 1\n"
 BAD_ANSWER = """\
@@ -25,12 +25,14 @@ class Outcome:
     stderr: str
 
 
-def run(home: Path | str, *arguments: str) -> Outcome:
+def run(home: Path | str, *arguments: str, **env: str) -> Outcome:
     parser = argparse.ArgumentParser(prog="openclaude")
     command.add_parser(parser.add_subparsers(dest="command"))
     args = parser.parse_args(["config", *arguments])
     stdout, stderr = io.StringIO(), io.StringIO()
-    code = command.run(args, env={"OPENCLAUDE_HOME": str(home)}, stdout=stdout, stderr=stderr)
+    code = command.run(
+        args, env={"OPENCLAUDE_HOME": str(home), "HOME": str(home), **env}, stdout=stdout, stderr=stderr
+    )
     return Outcome(code, stdout.getvalue(), stderr.getvalue())
 
 
@@ -171,3 +173,17 @@ def test_what_is_no_command_ends_with_the_usage(
         run(tmp_path, *arguments)
     assert caught.value.code == 2
     assert capsys.readouterr().err.startswith("usage: openclaude config")
+
+
+def test_init_takes_the_region_of_the_shells_aws_set_up(tmp_path: Path) -> None:
+    said = run(tmp_path, "init", AWS_REGION="eu-west-1")
+    assert said.stderr == "wrote the mixed preset, with comments, in eu-west-1 as your AWS set-up says\n"
+    [route] = [route for route in load(tmp_path / "config.toml").routes if route.to == "bedrock"]
+    assert route.region == "eu-west-1"
+    assert "nothing to do" in run(tmp_path, "init", AWS_REGION="eu-west-1").stderr
+    assert run(tmp_path, "init").stderr == "wrote the mixed preset, with comments\n"
+
+
+def test_init_does_not_take_what_is_no_region(tmp_path: Path) -> None:
+    run(tmp_path, "init", AWS_REGION="moon")
+    assert (tmp_path / "config.toml").read_text() == PRESETS["mixed"]

@@ -1,6 +1,6 @@
 import pytest
 
-from openclaude.config import PRESETS, capabilities, parse
+from openclaude.config import PRESETS, REGION, capabilities, is_preset, parse, preset_text
 from openclaude.domain.models import CLIENT_DEFAULTS
 from openclaude.domain.routes import RouteTable
 
@@ -56,3 +56,31 @@ def test_a_preset_is_right_with_all_its_commented_settings_switched_on(name: str
         assert (
             config.routes[1].endpoint_url == "https://vpce-0123.bedrock-runtime.us-west-2.vpce.amazonaws.com"
         )
+
+
+@pytest.mark.parametrize("name", list(PRESETS))
+@pytest.mark.parametrize("region", ["us-east-1", "eu-central-1", "us-gov-west-1", "sa-east-1"])
+def test_a_preset_in_another_region_is_the_same_preset(name: str, region: str) -> None:
+    config = parse(preset_text(name, region), "config.toml")
+    routes = [route for route in config.routes if route.to == "bedrock"]
+    assert {route.region for route in routes} <= {region}
+    assert is_preset(preset_text(name, region))
+    assert not is_preset(preset_text(name, region).replace("4000", "4001"))
+    assert preset_text(name, REGION) == PRESETS[name]
+
+
+@pytest.mark.parametrize(
+    ("region", "geo"),
+    [
+        ("us-east-2", "us"),
+        ("us-gov-east-1", "us-gov"),
+        ("eu-north-1", "eu"),
+        ("ap-northeast-1", "jp"),
+        ("ap-southeast-2", "au"),
+        ("ap-south-1", "apac"),
+        ("me-south-1", "global"),
+    ],
+)
+def test_the_claudes_of_the_all_bedrock_preset_stay_in_the_regions_geo(region: str, geo: str) -> None:
+    config = parse(preset_text("all-bedrock", region), "config.toml")
+    assert {(route.model or "").partition(".anthropic.")[0] for route in config.routes} == {geo}

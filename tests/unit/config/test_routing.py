@@ -3,6 +3,7 @@ from collections.abc import Callable
 import pytest
 
 from openclaude.config import parse
+from openclaude.wiring import signature
 
 Said = Callable[[str], str]
 
@@ -45,7 +46,8 @@ def test_a_bedrock_route_needs_a_model_and_a_region(said: Said) -> None:
         "config.toml:1: routes[0].model: is missing\n"
         '  hint: for example: model = "qwen.qwen3-coder-next"\n'
         "config.toml:1: routes[0].region: is missing\n"
-        '  hint: for example: region = "us-west-2"'
+        '  hint: write region = "us-west-2", or another one in which your account has access to the model; no variable '
+        "and no AWS profile takes its place"
     )
 
 
@@ -152,3 +154,59 @@ def test_no_route_at_all_is_a_problem(said: Said) -> None:
         "config.toml:1: routes: has no entry, so every request would be refused\n"
         "  hint: begin each route with a line that says [[routes]]"
     )
+
+
+ROUTE = '[[routes]]\nmatch = "q"\nto = "bedrock"\nmodel = "qwen.qwen3-coder-next"\nregion = "us-west-2"\n'
+
+
+@pytest.mark.parametrize("key", ["fips", "dualstack"])
+def test_a_switch_beside_an_endpoint_of_ones_own_is_refused_as_botocores_rule_set_does(
+    said: Said, key: str
+) -> None:
+    text = said(
+        f'{ROUTE}endpoint_url = "https://vpce-1.bedrock-runtime.us-west-2.vpce.amazonaws.com"\n{key} = true'
+    )
+    assert text.startswith(f"config.toml:7: routes[0].{key}: cannot stand beside endpoint_url")
+
+
+@pytest.mark.parametrize("key", ["fips", "dualstack"])
+def test_a_switch_that_is_off_may_stand_anywhere(key: str) -> None:
+    parse(
+        f'{ROUTE}endpoint_url = "https://vpce-1.bedrock-runtime.us-west-2.vpce.amazonaws.com"\n{key} = false',
+        "c",
+    )
+
+
+@pytest.mark.parametrize("key", ["fips", "dualstack"])
+def test_mantle_has_one_host_and_takes_no_switch(said: Said, key: str) -> None:
+    claude = ROUTE.replace("qwen.qwen3-coder-next", "anthropic.claude-sonnet-5-5")
+    text = said(f'{claude}via = "messages"\n{key} = true')
+    assert text.startswith(f'config.toml:7: routes[0].{key}: has no meaning for the endpoint "mantle"')
+    parse(f'{claude}via = "messages"\nendpoint = "runtime"\n{key} = true', "c")
+
+
+@pytest.mark.parametrize(
+    ("region", "more", "origin"),
+    [
+        ("us-west-2", "", "bedrock-runtime.us-west-2.amazonaws.com"),
+        ("us-west-2", "fips = true", "bedrock-runtime-fips.us-west-2.amazonaws.com"),
+        ("us-gov-west-1", "fips = true", "bedrock-runtime-fips.us-gov-west-1.amazonaws.com"),
+        ("eu-west-1", "dualstack = true", "bedrock-runtime.eu-west-1.api.aws"),
+        ("eusc-de-east-1", "", "bedrock-runtime.eusc-de-east-1.amazonaws.eu"),
+        ("cn-north-1", "dualstack = true", "bedrock-runtime.cn-north-1.api.amazonwebservices.com.cn"),
+        ("us-isob-east-1", "", "bedrock-runtime.us-isob-east-1.sc2s.sgov.gov"),
+    ],
+)
+def test_a_routes_origin_follows_from_region_and_switches(region: str, more: str, origin: str) -> None:
+    [route] = parse(ROUTE.replace("us-west-2", region) + more, "config.toml").routes
+    assert (signature(route).origin.host, signature(route).region) == (origin, region)
+
+
+@pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov", "aws-eusc", "aws-iso-b"])
+def test_an_arn_of_any_partition_is_a_model_and_brings_its_region(partition: str) -> None:
+    region = {"aws-cn": "cn-north-1", "aws-us-gov": "us-gov-east-1", "aws-eusc": "eusc-de-east-1"}.get(
+        partition, "us-isob-east-1" if partition == "aws-iso-b" else "eu-west-1"
+    )
+    arn = f"arn:{partition}:bedrock:{region}:111122223333:inference-profile/eu.vendor.model-v1:0"
+    [route] = parse(f'[[routes]]\nmatch = "q"\nto = "bedrock"\nmodel = "{arn}"', "config.toml").routes
+    assert route.region == region

@@ -13,7 +13,7 @@ from openclaude.credentials import _vault
 from openclaude.credentials.sealed import AwsKeys, RouteKey, _KeyMaterial
 from openclaude.domain.errors import ApiError
 from openclaude.domain.http import Origin
-from openclaude.edge.awskeys import KeyStore
+from openclaude.edge.awskeys import ANEW, KeyStore
 from openclaude.edge.sessions import Sessions
 
 pytestmark = pytest.mark.anyio
@@ -186,6 +186,7 @@ class Probe:
         self.gate.set()
         self.expires: float | None = None
         self.error: Exception | None = None
+        self.same = False
 
     async def __call__(self, env: Any, question: Any) -> dict[str, Any]:
         self.asked += 1
@@ -194,7 +195,7 @@ class Probe:
         if self.error is not None:
             raise self.error
         return {
-            "access_key": f"AK{number}",
+            "access_key": "AK" if self.same else f"AK{number}",
             "secret_key": "s",
             "token": None,
             "expires": self.expires,
@@ -216,6 +217,81 @@ async def test_keys_near_their_end_serve_on_while_new_ones_are_fetched(tmp_path:
     await asyncio.sleep(0.05)
     assert material(await machine.fetch())[0] == "AK2"
     assert probe.asked == 2
+
+
+async def test_refused_keys_are_read_anew_once_in_thirty_seconds_however_many_requests_meet_the_refusal(
+    tmp_path: Path,
+) -> None:
+    probe = Probe()
+    machine = Machine(tmp_path, probe)
+    first = await machine.fetch()
+    renewed = await asyncio.gather(*(machine.renew(first) for _ in range(100)))
+    assert {material(keys)[0] for keys in renewed} == {"AK2"}
+    assert [await machine.renew(renewed[0]) for _ in range(100)] == [None] * 100
+    assert probe.asked == 2
+    machine.now += ANEW - 1
+    assert await machine.renew(renewed[0]) is None
+    machine.now += 1
+    assert material(await machine.renew(renewed[0]))[0] == "AK3"
+
+
+async def test_a_look_up_that_finds_the_refused_keys_again_has_nothing_newer(machine: Machine) -> None:
+    (machine.folder / "credentials").write_text("[default]\naws_access_key_id=AK\naws_secret_access_key=s\n")
+    refused = await machine.fetch()
+    assert await machine.renew(refused) is None
+    assert await machine.fetch() is refused
+
+
+async def test_after_a_renewal_that_failed_the_next_request_looks_again_at_once(tmp_path: Path) -> None:
+    probe = Probe()
+    machine = Machine(tmp_path, probe)
+    refused = await machine.fetch()
+    probe.error = ValueError("no SSO login")
+    assert isinstance(await machine.renew(refused), ApiError)
+    probe.error = None
+    assert material(await machine.fetch())[0] == "AK3"
+
+
+async def test_a_request_that_waits_for_keys_gets_those_a_renewal_finds_again(tmp_path: Path) -> None:
+    probe = Probe()
+    probe.same = True
+    machine = Machine(tmp_path, probe)
+    probe.expires = machine.now + 900
+    refused = await machine.fetch()
+    machine.now += 880
+    probe.expires = machine.now + 900
+    probe.gate.clear()
+    both = asyncio.gather(machine.renew(refused), machine.fetch())
+    await asyncio.sleep(0)
+    probe.gate.set()
+    renewed, fetched = await both
+    assert renewed is None
+    assert material(fetched)[0] == "AK"
+    assert probe.asked == 2
+
+
+async def test_a_refused_bedrock_key_is_not_followed_by_another_credential(machine: Machine, canary) -> None:
+    (machine.folder / "credentials").write_text("[default]\naws_access_key_id=AK\naws_secret_access_key=s\n")
+    session = machine.sessions.register({"AWS_BEARER_TOKEN_BEDROCK": canary()})
+    key = await machine.fetch(session)
+    assert isinstance(key, RouteKey)
+    assert await machine.renew(key, session) is None
+
+
+async def test_no_variable_can_send_the_look_up_elsewhere(tmp_path: Path) -> None:
+    process = tmp_path / "process.py"
+    process.write_text(
+        "import json, os\n"
+        "seen = '+'.join(sorted(name for name in os.environ if name.startswith('AWS_')))\n"
+        "print(json.dumps({'Version': 1, 'AccessKeyId': seen, 'SecretAccessKey': 's'}))\n"
+    )
+    machine = Machine(tmp_path)
+    (tmp_path / "config").write_text(f"[profile work]\ncredential_process = {sys.executable} {process}\n")
+    traps = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL_SSO", "AWS_CA_BUNDLE")
+    session = machine.sessions.register(dict.fromkeys((*traps, "AWS_REGION"), "https://evil.invalid"))
+    seen = material(await machine.fetch(session, "work"))[0].split("+")
+    assert "AWS_REGION" in seen
+    assert not set(seen) & set(traps)
 
 
 async def test_keys_past_their_end_are_never_used(tmp_path: Path) -> None:

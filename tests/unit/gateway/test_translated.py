@@ -260,6 +260,31 @@ def test_a_clock_that_is_wrong_is_corrected_from_the_answer_and_the_request_sent
     assert b"X-Amz-Date: 20261122T010000Z" in credential_lines(third.authorized)
 
 
+def test_a_refusal_stands_when_there_are_no_other_keys_and_names_the_exact_command() -> None:
+    gateway = Gateway(profile="work")
+    call = gateway.ask("qwen-3-coder")
+    assert call is not None
+    gateway.keys.newer = None
+    call.answer(403, b'{"message":"expired"}', [(b"x-amzn-errortype", b"ExpiredTokenException")])
+    assert len(gateway.transport.calls) == 1
+    assert gateway.client.status == 401
+    assert "`aws sso login --profile work`" in gateway.error["message"]
+
+
+@pytest.mark.parametrize(("seconds", "stamp"), [(61, b"20261122T000101Z"), (59, b"20261122T000000Z")])
+def test_a_providers_clock_is_read_off_any_answer_and_used_when_it_is_a_minute_off(
+    seconds: int, stamp: bytes
+) -> None:
+    gateway = Gateway()
+    call = gateway.ask("qwen-3-coder")
+    assert call is not None
+    date = f"Sun, 22 Nov 2026 00:0{seconds // 60}:{seconds % 60:02} GMT".encode()
+    call.answer(200, json.dumps(WHOLE).encode(), [(b"date", date)])
+    second = gateway.ask("qwen-3-coder")
+    assert second is not None
+    assert b"X-Amz-Date: " + stamp in credential_lines(second.authorized)
+
+
 def test_missing_keys_are_told_and_nothing_is_sent() -> None:
     gateway = Gateway()
     gateway.keys.result = ApiError(401, "authentication_error", "openClaude: no keys. hint: aws configure")

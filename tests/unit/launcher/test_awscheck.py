@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from openclaude.launcher.awscheck import aws_problem
+from openclaude.launcher.awscheck import aws_problem, not_followed, region_of_shell
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 REMEDY = (
@@ -183,13 +183,30 @@ def test_a_profile_with_half_a_key_pair_is_named(machine: Machine, missing: str)
     )
 
 
-@pytest.mark.parametrize(
-    "line", ["credential_process = /bin/helper", "login_session = arn:aws:iam::1:user/x"]
-)
-def test_a_profile_whose_credentials_come_from_a_program_is_plausible(machine: Machine, line: str) -> None:
-    machine.config.write_text(f"[profile a]\n{line}\n")
+def test_a_profile_whose_credentials_come_from_a_program_is_plausible(machine: Machine) -> None:
+    machine.config.write_text("[profile a]\ncredential_process = /bin/helper\n")
 
     assert machine.problem("a") is None
+
+
+def test_an_aws_login_session_is_told_to_need_a_part_that_botocore_does_not_bring(machine: Machine) -> None:
+    machine.config.write_text("[profile a]\nlogin_session = arn:aws:iam::1:user/x\n")
+
+    assert (machine.problem("a") or "").startswith(
+        "AWS profile 'a' is an `aws login` session, which botocore reads only with its crt part: "
+        'pip install "botocore[crt]" in the environment of openClaude, or '
+    )
+
+
+def test_a_role_that_wants_an_mfa_code_is_refused_before_anyone_is_asked_for_it(machine: Machine) -> None:
+    machine.config.write_text(
+        "[profile a]\nrole_arn = arn:aws:iam::1:role/x\nsource_profile = a\nmfa_serial = arn:aws:iam::1:mfa/x\n"
+        + KEYS
+    )
+
+    assert (machine.problem("a") or "").startswith(
+        f"[profile a] in {machine.config} has mfa_serial, and nobody is there to type the code: "
+    )
 
 
 def test_a_reference_to_a_missing_sso_session_names_file_and_section(machine: Machine) -> None:
@@ -359,3 +376,63 @@ def test_a_moment_is_compared_in_its_own_zone(machine: Machine) -> None:
     machine.sso_token("u", expiresAt=f"{east.isoformat()}+02:00")
 
     assert machine.problem("a") is not None
+
+
+@pytest.mark.parametrize(
+    ("env", "config", "named"),
+    [
+        ({"AWS_USE_FIPS_ENDPOINT": "true"}, "", "AWS_USE_FIPS_ENDPOINT is not followed: write fips = true"),
+        (
+            {"AWS_USE_DUALSTACK_ENDPOINT": "True"},
+            "",
+            "AWS_USE_DUALSTACK_ENDPOINT is not followed: write dualstack",
+        ),
+        (
+            {},
+            "[default]\nuse_fips_endpoint = true\n",
+            "use_fips_endpoint of profile 'default' is not followed",
+        ),
+        (
+            {"AWS_PROFILE": "gov"},
+            "[profile gov]\nuse_dualstack_endpoint = true\n",
+            "use_dualstack_endpoint of profile 'gov' is not followed",
+        ),
+        (
+            {"AWS_ENDPOINT_URL": "https://x.example"},
+            "",
+            "AWS_ENDPOINT_URL is not followed: write endpoint_url",
+        ),
+        (
+            {"AWS_ENDPOINT_URL_BEDROCK_RUNTIME": "https://x.example"},
+            "",
+            "AWS_ENDPOINT_URL_BEDROCK_RUNTIME is not followed: write endpoint_url",
+        ),
+    ],
+)
+def test_what_would_move_an_endpoint_is_named_with_the_key_to_write(
+    machine: Machine, env: dict[str, str], config: str, named: str
+) -> None:
+    machine.config.write_text(config)
+    [said] = not_followed(env, machine.home, None, fips=False, dualstack=False)
+    assert said.startswith(named)
+    assert "x.example" not in said
+    assert not_followed({}, machine.home, None, fips=True, dualstack=True) == []
+
+
+def test_a_switch_of_the_shell_that_the_route_has_too_is_not_mentioned(machine: Machine) -> None:
+    env = {"AWS_USE_FIPS_ENDPOINT": "true", "AWS_USE_DUALSTACK_ENDPOINT": "false"}
+    assert not_followed(env, machine.home, "any", fips=True, dualstack=False) == []
+
+
+def test_the_shells_region_is_the_first_of_the_variables_and_the_profile(machine: Machine) -> None:
+    machine.config.write_text("[default]\nregion = eu-west-1\n[profile work]\nregion = eu-west-2\n")
+    env = {"AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-2", "AWS_PROFILE": "work"}
+    found = []
+    while True:
+        found.append(region_of_shell(env, machine.home))
+        if not env:
+            break
+        del env[min(env, key=["AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"].index)]
+    assert found == ["us-east-1", "us-east-2", "eu-west-2", "eu-west-1"]
+    machine.config.unlink()
+    assert region_of_shell({}, machine.home) is None

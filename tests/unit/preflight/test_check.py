@@ -266,6 +266,22 @@ def test_a_region_of_the_environment_that_the_route_does_not_use_is_mentioned(wo
     ) in found(world, ROUTE, env=env)
 
 
+def test_what_would_move_the_endpoint_is_named_and_not_followed(world: World) -> None:
+    aside = {
+        "AWS_ENDPOINT_URL": "https://evil.invalid",
+        "AWS_USE_FIPS_ENDPOINT": "true",
+        "AWS_CA_BUNDLE": "/evil",
+    }
+    text = found(world, ROUTE, env={**world.aws_env(), **aside})
+    assert (
+        REGION.rstrip()
+        + "; AWS_USE_FIPS_ENDPOINT is not followed: write fips = true on the route; AWS_ENDPOINT_URL is "
+        "not followed: write endpoint_url on the route; AWS_CA_BUNDLE is not followed\n"
+    ) in text
+    assert WHOLE in text
+    assert "evil" not in text
+
+
 def test_a_stream_that_fails_on_its_way_is_a_problem(world: World) -> None:
     def script(ask: Ask) -> Answer:
         error = StreamError("modelStreamErrorException", "it fell over", after=1)

@@ -1,7 +1,10 @@
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from openclaude.wire import http1
 from openclaude.wire.http1 import HeadError, check_request, response_framing, splits_a_response
 
 HOST = (b"Host", b"127.0.0.1:4000")
@@ -107,3 +110,19 @@ def test_a_header_that_could_split_a_response_is_noticed() -> None:
     assert splits_a_response([(b"x", b"a\r\nSet-Cookie: b")])
     assert splits_a_response([(b"x:", b"a")])
     assert not splits_a_response([(b"request-id", b"req_1")])
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        (b"Sun, 22 Nov 2026 01:02:03 GMT", datetime(2026, 11, 22, 1, 2, 3, tzinfo=UTC)),
+        (b"Sun, 31 Feb 2026 01:02:03 GMT", None),
+        (b"Sun, 22 Nix 2026 01:02:03 GMT", None),
+        (b"Sunday, 22-Nov-26 01:02:03 GMT", None),
+        (b"", None),
+    ],
+    ids=["good", "no such day", "no such month", "an old form", "empty"],
+)
+def test_the_date_of_an_answer_is_read_or_left_alone(value: bytes, read: datetime | None) -> None:
+    assert http1.date([(b"X", b"y"), (b"DATE", value)]) == read
+    assert http1.date([]) is None
