@@ -64,6 +64,8 @@ def test_show_as_json_fills_the_defaults_in(tmp_path: Path) -> None:
         "match": "claude-*",
         "to": "anthropic",
         "endpoint": "mantle",
+        "fips": False,
+        "dualstack": False,
         "capabilities": {},
     }
 
