@@ -29,6 +29,13 @@ def all_cases() -> tuple[Case, ...]:
     return tuple(json.loads(line) for line in lines if line.strip())
 
 
+@functools.cache
+def more_requests() -> tuple[Case, ...]:
+    """Our own request cases, one for each rule of the contract that its cases leave out; same form."""
+    lines = (DATA / "bedrock" / "more_requests.jsonl").read_text("utf-8").splitlines()
+    return tuple(json.loads(line) for line in lines)
+
+
 def is_invoke(case: Case) -> bool:
     """Whether a case is about InvokeModel, which is another dialect."""
     return case["input"].get("profile") == "claude-invoke" or str(case["input"].get("api", "")).startswith(

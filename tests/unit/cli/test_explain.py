@@ -10,6 +10,7 @@ import pytest
 
 from openclaude.cli import explain
 from support import bedrock_frames
+from support.bedrock_cases import Case, more_requests, name_of
 
 CONFIG = """
 [slots]
@@ -323,3 +324,25 @@ def test_a_terminal_that_cannot_show_a_character_gets_its_code(folder: Path) -> 
     terminal.flush()
     assert code == 0
     assert rb"na\xefve \u4f60" in raw.getvalue()
+
+
+@pytest.mark.parametrize("case", more_requests(), ids=name_of)
+def test_our_own_request_cases_are_explained_as_they_are_translated(folder: Path, case: Case) -> None:
+    given, expected = case["input"], case["expect"]
+    headers = [
+        part for name, value in given.get("headers", {}).items() for part in ("--header", f"{name}: {value}")
+    ]
+    found = shown(
+        folder,
+        "--profile",
+        given["profile"],
+        *headers,
+        stdin=given["body"],
+        code=3 if "reject" in expected else 0,
+    )
+    if "reject" in expected:
+        wanted = expected["reject"]
+        assert (found["reject"]["status"], found["reject"]["type"]) == (wanted["status"], wanted["type"])
+        assert wanted["message_contains"] in found["reject"]["message"]
+    else:
+        assert found == expected

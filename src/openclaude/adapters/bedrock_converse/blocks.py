@@ -28,6 +28,7 @@ SIGNATURE_PREFIX = "openclaude."
 
 _BOOKKEEPING = frozenset({"compaction", "fallback", "mcp_tool_listing"})
 _THINKING = frozenset({"thinking", "redacted_thinking"})
+_OF_SYSTEM = frozenset({"text", "tool_addition", "tool_removal"})
 
 
 class Blocks:
@@ -66,13 +67,14 @@ class Blocks:
             text = string(block.get("text"))
             shown = [text_piece(f"<system-reminder>\n{text}\n</system-reminder>")] if text.strip() else []
             self._append(turn, block, shown)
+            note_unknown(block, self._notes)
         return turn
 
     def _append(self, turn: Turn, block: Json, pieces: list[Piece]) -> None:
         turn.pieces += pieces
         ttl = ttl_of(block) if self._profile.cache_points else None
-        if ttl is not None:
-            mark(turn.pieces, ttl)
+        if ttl is not None and not mark(turn.pieces, ttl):
+            turn.unplaced = ttl
 
     def _user_block(self, block: Json) -> list[Piece]:
         match string(block.get("type")):
@@ -100,6 +102,7 @@ class Blocks:
             case "tool_use":
                 return self._tool_use(block)
             case "tool_result":
+                self._notes.add("orphan_tool_result")
                 return orphan(self._tool_result(block), media_allowed=False)
             case "search_result":
                 return [text_piece(_search_text(block))]
@@ -260,12 +263,20 @@ def blocks_of(content: Any) -> list[Json]:
     return objects(content)
 
 
-def mark(pieces: list[Piece], ttl: str) -> None:
-    """Put a cache point behind the last piece that may carry one."""
+def note_unknown(block: Json, notes: Notes) -> None:
+    """Note a block of a system message or of the system prompt that is of a kind neither has."""
+    kind = string(block.get("type"))
+    if kind not in _OF_SYSTEM and not isinstance(block.get("text"), str):
+        notes.dropped(kind)
+
+
+def mark(pieces: list[Piece], ttl: str) -> bool:
+    """Put a cache point behind the last piece that may carry one; whether there is such a piece."""
     for piece in reversed(pieces):
         if piece.kind != "reasoningContent":
             piece.cache = ttl
-            return
+            return True
+    return False
 
 
 def object_of(value: Any) -> Json:

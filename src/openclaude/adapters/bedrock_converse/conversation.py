@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from openclaude.adapters.bedrock_converse import media
-from openclaude.adapters.bedrock_converse.blocks import Blocks, as_error, blocks_of, orphan
+from openclaude.adapters.bedrock_converse.blocks import Blocks, as_error, blocks_of, mark, orphan
 from openclaude.adapters.bedrock_converse.names import Names
 from openclaude.adapters.bedrock_converse.pieces import Json, Notes, Piece, Turn, string, text_piece
 from openclaude.adapters.profiles import Profile
@@ -97,9 +97,12 @@ def _mapped(message: Json, blocks: Blocks) -> Turn:
 def _merged(turns: list[Turn]) -> list[Turn]:
     merged: list[Turn] = []
     for turn in turns:
+        same = bool(merged) and merged[-1].role == turn.role
+        if same and turn.unplaced is not None:
+            mark(merged[-1].pieces, turn.unplaced)
         if turn.role == "assistant" and not turn.pieces:
             continue
-        if merged and merged[-1].role == turn.role:
+        if same:
             merged[-1].pieces += turn.pieces
             merged[-1].lost_reasoning |= turn.lost_reasoning
         else:
@@ -129,10 +132,17 @@ def _unique_calls(pieces: list[Piece], notes: Notes) -> list[Piece]:
             sent_id = piece.block["toolUse"]["toolUseId"]
             if sent_id in seen:
                 notes.add("duplicate_tool_id")
+                _leave_mark(piece, kept)
                 continue
             seen.add(sent_id)
         kept.append(piece)
     return kept
+
+
+def _leave_mark(dropped: Piece, before: list[Piece]) -> None:
+    """The cache point of a dropped block goes behind the nearest block before it."""
+    if dropped.cache is not None:
+        mark(before, dropped.cache)
 
 
 def _calls_last(pieces: list[Piece]) -> list[Piece]:
@@ -163,20 +173,26 @@ def _call_ids(turn: Turn) -> list[str]:
 def _paired(pieces: list[Piece], calls: list[str], profile: Profile, notes: Notes) -> list[Piece]:
     results: dict[str, Piece] = {}
     rest: list[Piece] = []
+    kept: list[Piece] = []
     for piece in pieces:
         if piece.kind != "toolResult":
             rest.append(piece)
+            kept.append(piece)
             continue
         sent_id = piece.block["toolResult"]["toolUseId"]
         if sent_id in results:
             notes.add("duplicate_tool_id")
+            _leave_mark(piece, kept)
             continue
         results[sent_id] = piece
         if sent_id in calls:
             rest += piece.hoisted
+            kept.append(piece)
         else:
             notes.add("orphan_tool_result")
-            rest += orphan([piece], media_allowed=True)
+            found = orphan([piece], media_allowed=True)
+            rest += found
+            kept += found
     return [results.get(call) or _missing(call, profile, notes) for call in calls] + rest
 
 

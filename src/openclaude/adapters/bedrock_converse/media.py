@@ -42,7 +42,7 @@ _DOCUMENT_FORMATS = {
 }
 _DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)?(?:;[\w.+-]+=[^;,]*)*;base64,", re.IGNORECASE)
 _BLANKS = str.maketrans("", "", " \t\r\n")
-_EXTENSION = re.compile(r"\.[A-Za-z][A-Za-z0-9]{0,4}$")
+_EXTENSION = re.compile(r"\.[A-Za-z][A-Za-z0-9]{0,7}$")
 _NOT_IN_TITLE = re.compile(r"[^A-Za-z0-9()\[\]-]+")
 _HEAD = 64
 _JPEG_HEAD = 128 * 1024

@@ -31,11 +31,17 @@ class Piece:
 
 @dataclass(slots=True)
 class Turn:
-    """A message: `role` is user or assistant; `lost_reasoning` says that signed reasoning could not be replayed."""
+    """A message: `role` is user or assistant.
+
+    Attributes:
+        lost_reasoning: signed reasoning could not be replayed.
+        unplaced: time to live of a cache point that has no block of its own message to stand behind.
+    """
 
     role: str
     pieces: list[Piece]
     lost_reasoning: bool = False
+    unplaced: str | None = None
 
 
 def text_piece(text: str, cache: str | None = None) -> Piece:

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from openclaude.adapters.bedrock_converse import caching, claude, conversation, schema, tools, validate
-from openclaude.adapters.bedrock_converse.blocks import blocks_of, mark
+from openclaude.adapters.bedrock_converse.blocks import blocks_of, mark, note_unknown
 from openclaude.adapters.bedrock_converse.pieces import Json, Notes, Piece, Turn, string, text_piece, ttl_of
 from openclaude.adapters.bedrock_converse.response import ResponseState
 from openclaude.adapters.profiles import Profile
@@ -22,6 +22,8 @@ _SCHEMA_PROMPT = (
 )
 _MAX_STOPS = 2500
 _TOOL_BLOCKS = frozenset({"toolUse", "toolResult"})
+_FIXED_SAMPLING = frozenset({"claude", "gpt"})
+"""Families that refuse temperature and its like while they reason."""
 _REASONING_OF_FAMILY = {"gpt-oss": "openai", "gpt": "openai", "qwen": "qwen", "nova": "nova"}
 
 
@@ -171,7 +173,7 @@ class _Request:
             body["toolConfig"] = {"tools": caching.rendered(offers or tools.placeholder()), **choice}
         body["inferenceConfig"] = inference
         self._add_rest(body, output)
-        operation = self._operation(offers)
+        operation = self._operation(with_tools="toolConfig" in body)
         state = ResponseState(
             model=self._body["model"],
             route=route,
@@ -183,10 +185,10 @@ class _Request:
         )
         return Translation(operation, model_id, body, b"", self._notes.codes(), state, points)
 
-    def _operation(self, offers: list[Piece]) -> str:
+    def _operation(self, *, with_tools: bool) -> str:
         if self._body.get("stream") is not True or self._body["max_tokens"] == 0:
             return "Converse"
-        if self._profile.stream_tools or not offers:
+        if self._profile.stream_tools or not with_tools:
             return "ConverseStream"
         self._notes.add("stream_emulated")
         return "Converse"
@@ -221,6 +223,7 @@ class _Request:
             text = string(block.get("text"))
             if text.strip() and not text.startswith(ATTRIBUTION):
                 system.append(text_piece(text))
+            note_unknown(block, self._notes)
             ttl = ttl_of(block) if self._profile.cache_points else None
             if ttl is not None:
                 mark(system, ttl)
@@ -296,7 +299,7 @@ class _Request:
         config: Json = {"maxTokens": self._max_tokens}
         if self._body["max_tokens"] > self._max_tokens:
             self._notes.add("max_tokens_clamped")
-        self._sample(config, thinks=thinks and self._is_claude)
+        self._sample(config, thinks=thinks and self._profile.family in _FIXED_SAMPLING)
         stops = [stop for stop in self._body.get("stop_sequences") or () if stop][:_MAX_STOPS]
         if stops and self._profile.stop_sequences:
             config["stopSequences"] = stops
@@ -305,7 +308,7 @@ class _Request:
         return config
 
     def _sample(self, config: Json, *, thinks: bool) -> None:
-        refused = self._is_claude and (thinks or not claude.takes_sampling(self._version))
+        refused = thinks or (self._is_claude and not claude.takes_sampling(self._version))
         temperature, top_p, top_k = (self._body.get(key) for key in ("temperature", "top_p", "top_k"))
         if temperature is not None and refused:
             self._notes.add("temperature_dropped")

@@ -6,10 +6,11 @@ walk knows where schemas stand, so a property that happens to be called `pattern
 
 import re
 from typing import Any
+from urllib.parse import unquote
 
 from openclaude.adapters.bedrock_converse.pieces import Json
 
-_MAPS = frozenset({"properties", "patternProperties", "dependentSchemas"})
+_MAPS = frozenset({"properties", "patternProperties", "dependentSchemas", "dependencies"})
 _LISTS = frozenset({"anyOf", "oneOf", "allOf", "prefixItems"})
 _SINGLE = frozenset(
     {"items", "not", "if", "then", "else", "contains", "propertyNames", "contentSchema", "additionalItems"},
@@ -98,6 +99,8 @@ class _Walk:
             return True
         if key in _MAPS:
             return not isinstance(value, dict)
+        if key in _LISTS:
+            return not isinstance(value, list)
         return key == "required" and not isinstance(value, list)
 
     def _member(self, key: str, value: Any, seen: tuple[str, ...], depth: int) -> Any:
@@ -109,7 +112,7 @@ class _Walk:
         if key in _OPEN and isinstance(value, bool):
             return value
         if key in _LISTS or (key == "items" and isinstance(value, list)):
-            return [self.schema(item, seen, depth + 1) for item in value] if isinstance(value, list) else []
+            return [self.schema(item, seen, depth + 1) for item in value]
         if key in _SINGLE or key in _OPEN:
             return self.schema(value, seen, depth + 1)
         return value
@@ -119,6 +122,8 @@ class _Walk:
         for name, sub in value.items():
             if key == "patternProperties" and _LOOKAROUND.search(name):
                 self.changed = True
+            elif key == "dependencies" and isinstance(sub, list):
+                kept[name] = sub
             else:
                 kept[name] = self.schema(sub, seen, depth + 1)
         return kept
@@ -133,10 +138,10 @@ class _Walk:
         return {**found, **self.schema(beside, seen, depth + 1)} if beside else found
 
     def _resolve(self, reference: str) -> Any:
-        if not reference.startswith("#"):
+        if reference != "#" and not reference.startswith("#/"):
             return None
         node = self._root
-        for part in reference[1:].split("/")[1:]:
+        for part in unquote(reference[1:]).split("/")[1:]:
             name = part.replace("~1", "/").replace("~0", "~")
             if isinstance(node, list) and name.isdecimal() and int(name) < len(node):
                 node = node[int(name)]

@@ -226,9 +226,10 @@ def offered(catalog: Catalog, history: History, choice: Choice, notes: Notes) ->
     pieces: list[Piece] = []
     refused: list[str] = []
     codes: list[str] = []
+    inline = {_name(definition, 0) for definition in history.definitions}
     for entry in catalog.entries:
         shown = entry.kind == "offer" and _in_sight(entry, catalog, history, choice)
-        if entry.kind == "server":
+        if entry.kind == "server" and entry.name not in inline and history.state.get(entry.name) is not False:
             refused.append(entry.name)
         if shown:
             pieces.append(Piece("toolSpec", {"toolSpec": entry.spec}, entry.cache))
@@ -236,11 +237,8 @@ def offered(catalog: Catalog, history: History, choice: Choice, notes: Notes) ->
             pieces[-1].cache = entry.cache
         if shown or entry.kind != "offer":
             codes += entry.notes
-    if (
-        refused
-        and choice.kind != "none"
-        and (not pieces or (choice.kind == "tool" and choice.name in refused))
-    ):
+    forced = choice.kind == "tool" and choice.name in refused
+    if refused and choice.kind != "none" and (forced or not (pieces or _removed(catalog, history))):
         raise cannot_run(refused)
     if choice.kind == "none":
         return []
@@ -249,6 +247,11 @@ def offered(catalog: Catalog, history: History, choice: Choice, notes: Notes) ->
     for code in codes:
         notes.add(code)
     return pieces
+
+
+def _removed(catalog: Catalog, history: History) -> bool:
+    """Whether the conversation took a tool away: what it says is no reason to refuse a request."""
+    return any(entry.kind == "offer" and history.state.get(entry.name) is False for entry in catalog.entries)
 
 
 def _in_sight(entry: Entry, catalog: Catalog, history: History, choice: Choice) -> bool:

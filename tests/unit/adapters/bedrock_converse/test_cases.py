@@ -22,6 +22,7 @@ from support.bedrock_cases import (
     cases,
     headers_of,
     is_invoke,
+    more_requests,
     name_of,
     sse_events,
 )
@@ -73,6 +74,40 @@ def test_a_request_that_cannot_be_served_is_refused_in_words(case: Case) -> None
         adapter_of(case["input"]["profile"]).prepare(json.dumps(body_of(case)).encode())
     assert (refused.value.status, refused.value.type) == (want["status"], want["type"])
     assert want["message_contains"] in refused.value.message
+
+
+def outcome(case: Case) -> dict[str, Any]:
+    """What a request becomes, or how it is refused, in the form of a case's `expect`."""
+    profile, headers = named(case["input"]["profile"]), dict(headers_of(case))
+    try:
+        built = translate(
+            body_of(case),
+            profile,
+            model_id=MODEL_OF_PROFILE[profile.name],
+            betas=headers.get(b"anthropic-beta", b""),
+        )
+    except ApiError as error:
+        wanted = case["expect"].get("reject", {}).get("message_contains", "")
+        part = wanted if wanted in error.message else error.message
+        return {"reject": {"status": error.status, "type": error.type, "message_contains": part}}
+    body = json.loads(built.payload)
+    check_request(built.operation, built.model_id, body)
+    return {
+        "operation": built.operation,
+        "modelId": built.model_id,
+        "body": body,
+        "notes": list(built.notes),
+    }
+
+
+@pytest.mark.parametrize("case", more_requests(), ids=name_of)
+def test_a_rule_without_a_contract_case_holds_as_well(case: Case) -> None:
+    assert outcome(case) == case["expect"]
+
+
+def test_our_own_cases_have_names_of_their_own() -> None:
+    names = [case["name"] for case in (*all_cases(), *more_requests())]
+    assert [name for name, count in Counter(names).items() if count > 1] == []
 
 
 @pytest.mark.parametrize("case", cases("response"), ids=name_of)

@@ -113,7 +113,7 @@ def short(block: dict[str, Any]) -> Any:
                      id="calls-are-unique-in-a-merged-turn"),
         pytest.param([user(text("a"), use("t")), assistant(result("t", "odd"), text("b")), user(text("c"))],
                      [("user", ["a"]), ("assistant", ["[result of an earlier tool call]\nodd", "b"]), ("user", ["c"])],
-                     ("block_dropped:tool_use",), id="blocks-in-the-wrong-role"),
+                     ("block_dropped:tool_use", "orphan_tool_result"), id="blocks-in-the-wrong-role"),
         pytest.param([user(text("old")), assistant({"type": "compaction", "content": "S", "cache_control": CACHE}, text("b")),
                       user(text("c"))],
                      [("user", ["<conversation-summary>\nS\n</conversation-summary>"]), ("assistant", ["b"]), ("user", ["c"])],

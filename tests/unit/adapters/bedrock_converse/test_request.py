@@ -284,6 +284,21 @@ def test_a_route_can_ask_a_model_to_reason(profile: str, effort: str, extra: dic
     assert "additionalModelRequestFields" not in off.body
 
 
+def test_gpt_takes_no_sampling_while_it_reasons() -> None:
+    sampling = asked(temperature=0.2, top_p=0.5)
+    gpt = named("gpt")
+    assert translate(sampling, gpt, model_id="us.openai.gpt-6-sol").body["inferenceConfig"] == {
+        "maxTokens": 4000,
+        "temperature": 0.2,
+        "topP": 0.5,
+    }
+    reasons = translate(sampling, overridden(gpt, reasoning_effort="low"), model_id="us.openai.gpt-6-sol")
+    assert reasons.body["inferenceConfig"] == {"maxTokens": 4000}
+    assert reasons.notes == ("temperature_dropped", "top_p_dropped")
+    open_weights = overridden(named("gpt-oss"), reasoning_effort="low")
+    assert translate(sampling, open_weights, model_id="openai.gpt-oss-20b-1:0").notes == ()
+
+
 def test_a_family_without_a_spelling_for_it_is_not_asked_to_reason() -> None:
     kimi = overridden(named("kimi"), reasoning_effort="high")
     assert (
