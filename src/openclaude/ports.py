@@ -150,11 +150,18 @@ class StreamDecoder(Protocol):
         """The provider is gone: close what is open and end with an `error` event."""
 
 
-class ProviderCall(Protocol):
+class Sendable(Protocol):
+    """What is sent to a provider; `target` is percent-encoded, `body` is whole."""
+
+    target: bytes
+    headers: tuple[Header, ...]
+    body: bytes
+
+
+class ProviderCall(Sendable, Protocol):
     """One request in a provider's dialect, and the reading of its answer.
 
     Attributes:
-        target, headers, body: what is sent; the target is percent-encoded.
         model: the string the client asked for.
         notes: codes of what was degraded.
         wants_stream: whether the client wants a stream.
@@ -162,9 +169,6 @@ class ProviderCall(Protocol):
         usage: the token counts of a whole answer, once it was read.
     """
 
-    target: bytes
-    headers: tuple[Header, ...]
-    body: bytes
     model: str
     notes: tuple[str, ...]
     wants_stream: bool
@@ -190,6 +194,28 @@ class ProviderCall(Protocol):
     def retry_without(self, status: int, headers: Sequence[Header], body: bytes) -> "ProviderCall | None":
         """The same call without what the refusal says the model does not take, or None."""
 
+    def learn(self, usage: Usage) -> None:
+        """What the model reported for the request; estimates of later ones are better for it."""
+
+
+class CountCall(Sendable, Protocol):
+    """One way to have a provider count a prompt's tokens."""
+
+    def counted(self, status: int, headers: Sequence[Header], body: bytes) -> int | None:
+        """The count in an answer; None when there is none. What the answer says of this way is remembered."""
+
+
+class TokenCount(Protocol):
+    """How many tokens a prompt has."""
+
+    @property
+    def estimate(self) -> int:
+        """A local estimate; errs high."""
+
+    @property
+    def calls(self) -> Sequence[CountCall]:
+        """The ways to have the provider count, to be tried in order; none for a model that nobody counts for."""
+
 
 class Dialect(Protocol):
     """How one route speaks to its provider."""
@@ -202,8 +228,8 @@ class Dialect(Protocol):
         `betas` and `version` are the values of its `anthropic-beta` and `anthropic-version` headers.
         """
 
-    def count_tokens(self, raw: bytes) -> int:
-        """A local estimate of the prompt's tokens. Raises `ApiError` for a body that is not JSON."""
+    def count_tokens(self, raw: bytes, *, betas: bytes = b"", version: bytes = b"") -> TokenCount:
+        """How a prompt's tokens are counted. Raises `ApiError` for a body that is not JSON and for nothing else."""
 
 
 class Timer(Protocol):

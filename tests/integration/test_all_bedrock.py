@@ -191,12 +191,14 @@ def test_what_a_model_turns_out_not_to_take_is_left_out_without_the_client_notic
     assert message.content[0].text == "served"
 
 
-def test_web_search_alone_is_refused_and_tokens_are_counted(sdk: anthropic.Anthropic) -> None:
+def test_web_search_alone_is_refused_and_tokens_are_counted_by_aws(sdk: anthropic.Anthropic) -> None:
     ask: Any = {"model": OPUS, "messages": [{"role": "user", "content": "hi"}]}
     search: Any = {"type": "web_search_20250305", "name": "web_search"}
     with pytest.raises(anthropic.BadRequestError, match="web_search"):
         sdk.messages.create(max_tokens=9, tools=[search], **ask)
-    assert sdk.messages.count_tokens(**ask).input_tokens > 0
+    answer = sdk.messages.with_raw_response.count_tokens(**ask)
+    assert answer.parse().input_tokens > 0
+    assert "x-openclaude-token-count" not in answer.headers
 
 
 def test_the_messages_endpoint_on_aws_serves_whole_answers_and_streams(home: Home) -> None:
@@ -216,8 +218,10 @@ def test_the_messages_endpoint_on_aws_serves_whole_answers_and_streams(home: Hom
         for message in (whole, final):
             assert message.model == OPUS
             assert message.content[0].text == "served as anthropic.claude-opus-5-5, in several words"
+        counted = sdk.messages.with_raw_response.count_tokens(model=OPUS, messages=ask["messages"])
+        assert "x-openclaude-token-count" not in counted.headers
         rows = world.requests()
-        assert [row.server for row in rows] == ["mantle", "mantle"]
+        assert [row.server for row in rows] == ["mantle", "mantle", "mantle"]
         assert not any(home.login.encode() in wire for wire in world.log.wires("mantle"))
         ask["messages"] = [
             {"role": "user", "content": plays.add(lambda _: Fail(529, "overloaded_error", "busy"))}

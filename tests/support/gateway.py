@@ -18,7 +18,7 @@ from openclaude.domain.routes import RouteTable
 from openclaude.gateway.exchange import Services
 from openclaude.gateway.pipeline import Pipeline
 from openclaude.gateway.routes import PassthroughRoute, Route, SignedRoute
-from openclaude.ports import Exchange
+from openclaude.ports import Dialect, Exchange
 
 QWEN = "qwen.qwen3-coder-next"
 
@@ -26,12 +26,14 @@ QWEN = "qwen.qwen3-coder-next"
 class Gateway:
     """Everything a test needs to hold a request's conversation by hand."""
 
-    def __init__(self, *, qwen: str = QWEN, profile: str | None = None) -> None:
+    def __init__(
+        self, *, qwen: str = QWEN, profile: str | None = None, adapter: Dialect | None = None
+    ) -> None:
         self.transport = FakeTransport()
         self.clock = FakeClock()
         self.log = FakeLog()
         self.keys = FakeKeys()
-        adapter = ConverseAdapter(
+        adapter = adapter or ConverseAdapter(
             route="bedrock", model_id=qwen, region="us-west-2", profile=profile_for(qwen)
         )
         signing = SignFor(region="us-west-2")

@@ -7,13 +7,16 @@ by the rules of InvokeModel, whose refusals these endpoints share. Both take the
 from collections.abc import Sequence
 from typing import Final
 
+from openclaude.adapters import counting
 from openclaude.adapters.bedrock_converse.adapter import require_model_id
+from openclaude.adapters.bedrock_converse.estimate import Estimator
 from openclaude.adapters.bedrock_converse.learned import LearnedLimits
 from openclaude.adapters.bedrock_converse.request import bounded_depth
 from openclaude.adapters.bedrock_invoke.adapter import ClaudeAdapter, ClaudeCall
 from openclaude.adapters.bedrock_invoke.relay import Relay, error_of
 from openclaude.adapters.bedrock_invoke.request import Builder, Heading, Translation, sealed
 from openclaude.adapters.bedrock_invoke.surface import MESSAGES
+from openclaude.adapters.calibration import Calibration
 from openclaude.adapters.profiles import Profile, without_geo
 from openclaude.domain.errors import ApiError
 from openclaude.domain.http import Header
@@ -21,6 +24,8 @@ from openclaude.wire import jsontext, sse
 
 TARGET: Final = b"/anthropic/v1/messages"
 MANTLE: Final = "mantle"
+_COUNTED: Final = ("model", "messages", "system", "tools", "tool_choice", "thinking", "output_config")
+"""The members of a request that `count_tokens` takes."""
 
 
 class MessagesStreamDecoder(Relay):
@@ -92,10 +97,23 @@ class MessagesAdapter(ClaudeAdapter):
         endpoint: str = MANTLE,
         geo: str | None = None,
         limits: LearnedLimits | None = None,
+        calibration: Calibration | None = None,
     ) -> None:
         require_model_id(model_id)
         sent = known_as(model_id, endpoint)
-        super().__init__(Builder(profile, sent, geo, MESSAGES), MessagesCall, (region, sent), limits)
+        estimator = Estimator(profile, model_id, calibration)
+        super().__init__(
+            Builder(profile, sent, geo, MESSAGES), MessagesCall, (region, sent), estimator, limits
+        )
+        self._most = profile.max_output
+
+    def _ways_to_count(self, built: Translation) -> list[counting.CountCall]:
+        """The endpoint's own `count_tokens`, which takes what decides about the prompt and nothing of the answer."""
+        if not self._ways.open(("messages",)):
+            return []
+        body = jsontext.dumps({name: built.body[name] for name in _COUNTED if name in built.body})
+        target = TARGET + b"/count_tokens"
+        return [counting.CountCall(self._ways, "messages", target, body, "input_tokens", built.headers)]
 
 
 def translate(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from openclaude.ports import Dialect, ProviderCall
+from openclaude.ports import Dialect, ProviderCall, TokenCount
 
 
 class LateDialect:
@@ -17,8 +17,8 @@ class LateDialect:
     ) -> ProviderCall:
         return self._dialect().prepare(raw, betas=betas, version=version, request_id=request_id)
 
-    def count_tokens(self, raw: bytes) -> int:
-        return self._dialect().count_tokens(raw)
+    def count_tokens(self, raw: bytes, *, betas: bytes = b"", version: bytes = b"") -> TokenCount:
+        return self._dialect().count_tokens(raw, betas=betas, version=version)
 
     def _dialect(self) -> Dialect:
         if self._built is None:

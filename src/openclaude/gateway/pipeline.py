@@ -17,6 +17,7 @@ from openclaude.domain.messages import (
     with_model,
 )
 from openclaude.domain.routes import Decision
+from openclaude.gateway.counting import CountExchange
 from openclaude.gateway.exchange import FINISHED, Answer, Services
 from openclaude.gateway.passthrough import PassthroughExchange
 from openclaude.gateway.routes import PassthroughRoute, Route, Routes
@@ -198,7 +199,8 @@ class Intake:
             relay = PassthroughExchange(self._answer, route)
             relay.open(self._pipeline.services.transport, self._credential, (held,), total)
             return relay
-        exchange = TranslatedExchange(self._pipeline.services, self._answer, route, decision.name)
+        kind = CountExchange if self._answer.request.endpoint is Endpoint.COUNT_TOKENS else TranslatedExchange
+        exchange = kind(self._pipeline.services, self._answer, route, decision.name)
         exchange.body(held)
         return exchange
 

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 from openclaude.domain.errors import ApiError
 from openclaude.domain.http import Header, SafeHeaders, UpstreamRequest
-from openclaude.ports import ProviderCall
+from openclaude.ports import Sendable
 
 _OUTDATED = (b"ExpiredToken", b"RequestExpired", b"UnrecognizedClient", b"InvalidClientTokenId")
 
 
-def upstream_request(call: ProviderCall) -> UpstreamRequest:
+def upstream_request(call: Sendable) -> UpstreamRequest:
     return UpstreamRequest(
         method=b"POST",
         target=call.target,

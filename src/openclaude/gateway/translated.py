@@ -12,7 +12,7 @@ from typing import Final
 from openclaude.credentials.policies import KeyFor
 from openclaude.credentials.sealed import AuthorizedRequest, RouteKey
 from openclaude.domain.errors import MALFORMED_OUTPUT, ApiError
-from openclaude.domain.http import Endpoint, Header
+from openclaude.domain.http import Header
 from openclaude.domain.models import normalise
 from openclaude.domain.usage import Usage
 from openclaude.gateway.exchange import Answer, Services
@@ -74,10 +74,7 @@ class TranslatedExchange:
         raw, self._pieces = b"".join(self._pieces), []
         self._answer.record.upstream_model = self._route.upstream_model
         try:
-            if self._answer.request.endpoint is Endpoint.COUNT_TOKENS:
-                self._count(raw)
-            else:
-                self._prepare(raw)
+            self._prepare(raw)
         except ApiError as error:
             self._refuse(error)
 
@@ -96,11 +93,6 @@ class TranslatedExchange:
             self._upstream.resume()
 
     # the way out
-
-    def _count(self, raw: bytes) -> None:
-        tokens = self._route.adapter.count_tokens(raw)
-        marker = ((b"x-openclaude-token-count", b"estimate"),)
-        self._answer.whole(200, b'{"input_tokens":%d}' % tokens, marker)
 
     def _prepare(self, raw: bytes) -> None:
         request = self._answer.request
@@ -241,11 +233,15 @@ class TranslatedExchange:
         if not self._answer.started:
             self._answer.stream(self._marks())
         ended_well = decoder is not None and decoder.stop_reason is not None and decoder.failure is None
+        if ended_well and decoder is not None:
+            self._expect_call().learn(decoder.usage)
         self._answer.end("complete" if ended_well else "upstream_failed")
 
     def _answer_whole(self, call: ProviderCall, message: bytes) -> None:
         self._disarm()
         with_usage(self._answer.record, call.usage)
+        if call.usage is not None:
+            call.learn(call.usage)
         self._note(call.notes)
         if not call.wants_stream:
             self._answer.whole(200, message, self._marks())

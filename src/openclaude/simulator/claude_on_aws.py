@@ -14,7 +14,7 @@ from typing import Any
 from openclaude.simulator import anthropic, eventstream
 from openclaude.simulator.http import Server, Setup
 from openclaude.simulator.recorded import Recorded
-from openclaude.simulator.replies import Reply
+from openclaude.simulator.replies import Reply, json_reply
 from openclaude.simulator.script import Answer, Ask, Fail, Script, echo
 from openclaude.simulator.signatures import Keys, Verifier
 
@@ -126,14 +126,17 @@ class MantleSimulator(Server):
 
     def _respond(self, row: Recorded, body: bytes) -> Reply:
         request_id = f"req_{uuid.uuid4().hex[:24]}"
-        if (row.method, row.path) != ("POST", b"/anthropic/v1/messages"):
+        counts = row.path.endswith(b"/count_tokens")
+        if (row.method, row.path.removesuffix(b"/count_tokens")) != ("POST", b"/anthropic/v1/messages"):
             return anthropic.failure(Fail(404, "not_found_error", "Not Found"), request_id)
         refusal = self._check(row)
         if refusal is not None:
             return anthropic.failure(refusal, request_id)
-        request = self._read(row, body)
+        request = self._read(row, body, counts=counts)
         if isinstance(request, Fail):
             return anthropic.failure(request, request_id)
+        if counts:
+            return json_reply({"input_tokens": text_size(request)}, headers=(("request-id", request_id),))
         model, streaming = request["model"], request.get("stream") is True
         outcome = self.script(read_ask(row, model, request, stream=streaming))
         if isinstance(outcome, Reply):
@@ -150,7 +153,7 @@ class MantleSimulator(Server):
         refusal = self.verifier.check(row)
         return None if refusal is None else Fail(403, "permission_error", refusal.message)
 
-    def _read(self, row: Recorded, body: bytes) -> dict[str, Any] | Fail:
+    def _read(self, row: Recorded, body: bytes, *, counts: bool) -> dict[str, Any] | Fail:
         if row.header("anthropic-version") is None:
             return Fail(400, "invalid_request_error", "anthropic-version: header is required")
         try:
@@ -159,5 +162,25 @@ class MantleSimulator(Server):
             return Fail(400, "invalid_request_error", "model: Field required")
         if not str(model).startswith("anthropic.claude-"):
             return Fail(404, "not_found_error", f"model: {model}")
+        if counts:
+            body = _countable(body)
         request = read_body(model, body, enveloped=True)
         return Fail(400, "invalid_request_error", request.message) if isinstance(request, Fail) else request
+
+
+def _countable(body: bytes) -> bytes:
+    """A body to be counted, as the message that it would be; empty when it has what only messages have."""
+    request = json.loads(body)
+    return (
+        b""
+        if {"max_tokens", "stream"} & set(request)
+        else json.dumps({**request, "max_tokens": 64_000}).encode()
+    )
+
+
+def text_size(value: Any) -> int:
+    """The simulators' idea of tokens: the characters of all strings. No tokenizer says that, so it is told apart."""
+    if isinstance(value, str):
+        return len(value)
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return sum(map(text_size, items))

@@ -330,11 +330,31 @@ def test_the_quota_probe_is_answered_from_here() -> None:
     assert gateway.transport.calls == []
 
 
-def test_tokens_are_counted_here_and_marked_as_an_estimate() -> None:
+def test_what_a_model_reports_corrects_later_estimates() -> None:
+    text = "The quick brown fox jumps over the lazy dog. " * 100
     gateway = Gateway()
-    assert gateway.ask("qwen-3-coder", endpoint=Endpoint.COUNT_TOKENS) is None
-    assert json.loads(gateway.client.body)["input_tokens"] > 0
-    assert gateway.client.headers[b"x-openclaude-token-count"] == b"estimate"
+
+    def estimate() -> int:
+        gateway.ask(
+            "qwen-3-coder",
+            endpoint=Endpoint.COUNT_TOKENS,
+            messages=[{"role": "user", "content": text}],
+        )
+        return int(json.loads(gateway.client.body)["input_tokens"])
+
+    first = estimate()
+    for stream in (True, False):
+        call = gateway.ask("qwen-3-coder", stream=stream, messages=[{"role": "user", "content": text}])
+        assert call is not None
+        usage = {"inputTokens": first // 2, "outputTokens": 3, "totalTokens": 0}
+        if stream:
+            call.receiver.head(200, [], None)
+            call.receiver.data(START + TEXT + STOP + event("metadata", {"usage": usage}))
+            call.receiver.complete()
+        else:
+            call.answer(200, json.dumps({**WHOLE, "usage": usage}).encode())
+        before, first = first, estimate()
+        assert first < before
 
 
 def test_a_body_that_is_not_json_is_a_400() -> None:

@@ -229,3 +229,40 @@ def test_a_world_can_have_the_messages_endpoint_under_its_name() -> None:
         names = [entry.partition(":")[0] for entry in world.connect_to]
         assert names[-1] == mantle_host(REGION) == "bedrock-mantle.us-west-2.api.aws"
         assert world.mantle.port > 0
+
+
+async def count(simulator: BedrockSimulator, model: str, prompt: Mapping[str, Any]) -> int:
+    found = await runtime(simulator, lambda client: client.count_tokens(modelId=model, input=prompt))
+    return int(found["inputTokens"])
+
+
+async def test_tokens_are_counted_for_the_base_id(simulator: BedrockSimulator) -> None:
+    invoked = {"invokeModel": {"body": json.dumps(BODY).encode()}}
+    conversed = {"converse": {"messages": [{"role": "user", "content": [{"text": "hi you"}]}]}}
+    assert await count(simulator, BARE, invoked) > 0
+    assert await count(simulator, BARE, conversed) > 0
+
+
+@pytest.mark.parametrize("model", [MODEL, "qwen.qwen3-coder-next", "anthropic.claude-opus-4-8"])
+async def test_profiles_and_models_that_are_not_counted_for_are_refused(
+    simulator: BedrockSimulator, model: str
+) -> None:
+    simulator.uncounted = {"anthropic.claude-opus-4-8"}
+    with pytest.raises(ClientError, match="support counting tokens"):
+        await count(simulator, model, {"invokeModel": {"body": json.dumps(BODY).encode()}})
+
+
+@pytest.mark.parametrize(
+    ("prompt", "said"),
+    [
+        ({"invokeModel": {"body": b"{}"}}, "anthropic_version: Field required"),
+        ({"invokeModel": {"body": json.dumps({**BODY, "stream": True}).encode()}}, "stream: Extra inputs"),
+        ({"converse": {"messages": []}}, "must start with a user message"),
+    ],
+    ids=["empty", "stream", "no-messages"],
+)
+async def test_a_prompt_that_could_not_be_sent_is_not_counted(
+    simulator: BedrockSimulator, prompt: Mapping[str, Any], said: str
+) -> None:
+    with pytest.raises(ClientError, match=said):
+        await count(simulator, BARE, prompt)

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from openclaude.adapters import counting
 from openclaude.adapters.bedrock_converse import (
     errors,
-    estimate,
     learned,
     refusal,
     response,
@@ -15,8 +15,10 @@ from openclaude.adapters.bedrock_converse import (
     synthesis,
     tools,
 )
+from openclaude.adapters.bedrock_converse.estimate import Estimator
 from openclaude.adapters.bedrock_converse.pieces import Json, Notes
 from openclaude.adapters.bedrock_converse.request import Builder, Translation, bounded_depth, sealed
+from openclaude.adapters.calibration import Calibration, Sample
 from openclaude.adapters.profiles import Profile
 from openclaude.domain.errors import ApiError, invalid_request
 from openclaude.domain.http import Header
@@ -26,6 +28,8 @@ from openclaude.wire import jsontext
 _PATHS = {"Converse": "converse", "ConverseStream": "converse-stream"}
 _ACCEPTS = {"Converse": b"application/json", "ConverseStream": b"application/vnd.amazon.eventstream"}
 _LEARNED_RETRIES = 2
+_COUNTED = ("messages", "system", "toolConfig", "additionalModelRequestFields")
+"""The members of a request that CountTokens takes."""
 
 
 class ModelIdError(ValueError):
@@ -52,6 +56,7 @@ class ConverseAdapter:
         profile: what the model can do.
         geo: the geo the route is declared to stay in, or None.
         limits: what was learned from refusals; give several adapters the same one to let them share it.
+        calibration: what was learned about token estimates, in the same way.
 
     Raises:
         ModelIdError: the id is empty or would change the path.
@@ -66,10 +71,14 @@ class ConverseAdapter:
         profile: Profile,
         geo: str | None = None,
         limits: learned.LearnedLimits | None = None,
+        calibration: Calibration | None = None,
     ) -> None:
         require_model_id(model_id)
         self._model_id = model_id
         self._region = region
+        self._profile = profile
+        self._estimator = Estimator(profile, model_id, calibration)
+        self._ways = counting.Ways()
         self._limits = limits or learned.LearnedLimits()
         self._builder = Builder(profile, tools.Catalogs(profile), model_id, route, geo)
 
@@ -89,16 +98,31 @@ class ConverseAdapter:
                 return self._call(built, wants_stream=body.get("stream") is True, local_answer=answer)
             for verdict in self._limits.known(self._region, self._model_id):
                 built = _applied(built, verdict)
-            return self._call(sealed(built), wants_stream=body.get("stream") is True)
+            call = self._call(sealed(built), wants_stream=body.get("stream") is True)
+            call.sample = self._estimator.sample(body)
+            return call
 
-    def count_tokens(self, raw: bytes) -> int:
-        """A local estimate of the prompt's tokens; errs high.
+    def count_tokens(self, raw: bytes, *, betas: bytes = b"", version: bytes = b"") -> counting.TokenCount:
+        """A local estimate of the prompt's tokens, which errs high; for Claude also the ways to a count by AWS.
 
         Raises:
             ApiError: 400 when the body is not JSON.
         """
+        del version
         with bounded_depth():
-            return estimate.tokens(_parsed(raw))
+            body = _parsed(raw)
+            return counting.TokenCount(self._estimator.tokens(body), self._counts(body, betas))
+
+    def _counts(self, body: Any, betas: bytes) -> list[counting.CountCall]:
+        if self._profile.family != "claude" or not isinstance(body, dict):
+            return []
+        try:
+            sent = self._builder.build({**body, "max_tokens": 1}, betas).body
+        except ApiError:
+            return []
+        prompt = {"converse": {name: sent[name] for name in _COUNTED if name in sent}}
+        ids = counting.ids_to_count(self._model_id, self._profile.base_model)
+        return counting.count_calls(self._ways, ids, prompt)
 
     def _call(
         self, built: Translation, *, wants_stream: bool, local_answer: bytes | None = None
@@ -121,6 +145,7 @@ class ConverseCall:
         wants_stream: whether the client wants a stream; with operation "Converse" it has to be synthesised.
         local_answer: a whole Messages answer when nothing has to be asked; `target` and `body` are then empty.
         usage: the token counts of a whole answer, once it was read.
+        sample: the request's own estimate, where one was made.
     """
 
     def __init__(
@@ -146,6 +171,7 @@ class ConverseCall:
         self.wants_stream = wants_stream
         self.local_answer = local_answer
         self.usage: Usage | None = None
+        self.sample: Sample | None = None
         self.target = addressed.target if local_answer is None else b""
         self.headers = addressed.headers
 
@@ -199,13 +225,20 @@ class ConverseCall:
         if amended is self._translation:
             return None
         self._limits.add(self._place.region, self._place.model_id, verdict)
-        return ConverseCall(
+        call = ConverseCall(
             sealed(amended),
             self._place.region,
             self._limits,
             wants_stream=self.wants_stream,
             tried=(*self._tried, verdict.what),
         )
+        call.sample = self.sample
+        return call
+
+    def learn(self, usage: Usage) -> None:
+        """What the model reported for the request."""
+        if self.sample is not None:
+            self.sample.learn(usage)
 
 
 class _Addressed(NamedTuple):

@@ -5,8 +5,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
-from openclaude.adapters.bedrock_converse import errors, estimate, refusal, response, synthesis
+from openclaude.adapters import counting
+from openclaude.adapters.bedrock_converse import errors, refusal, response, synthesis
 from openclaude.adapters.bedrock_converse.adapter import local_content, require_model_id
+from openclaude.adapters.bedrock_converse.estimate import Estimator
 from openclaude.adapters.bedrock_converse.learned import LearnedLimits, Verdict
 from openclaude.adapters.bedrock_converse.pieces import Json
 from openclaude.adapters.bedrock_converse.request import bounded_depth
@@ -14,6 +16,7 @@ from openclaude.adapters.bedrock_invoke import learned
 from openclaude.adapters.bedrock_invoke.relay import Relay, error_of
 from openclaude.adapters.bedrock_invoke.request import Builder, Heading, Translation, sealed
 from openclaude.adapters.bedrock_invoke.stream import InvokeStreamDecoder
+from openclaude.adapters.calibration import Calibration, Sample
 from openclaude.adapters.profiles import Profile
 from openclaude.domain.errors import ApiError, invalid_request
 from openclaude.domain.http import Header
@@ -57,6 +60,7 @@ class ClaudeCall(ABC):
         self.wants_stream = wants_stream
         self.local_answer = local_answer
         self.usage: Usage | None = None
+        self.sample: Sample | None = None
         self.target = self._target() if local_answer is None else b""
         self.headers = (
             (b"content-type", b"application/json"),
@@ -120,13 +124,20 @@ class ClaudeCall(ABC):
         if changed is self._translation:
             return None
         self._limits.add(self._place.region, self._place.model_id, verdict)
-        return type(self)(
+        call = type(self)(
             sealed(changed),
             self._place.region,
             self._limits,
             wants_stream=self.wants_stream,
             tried=(*self._tried, verdict.what),
         )
+        call.sample = self.sample
+        return call
+
+    def learn(self, usage: Usage) -> None:
+        """What the model reported for the request."""
+        if self.sample is not None:
+            self.sample.learn(usage)
 
     def _refusal(self, status: int, headers: Sequence[Header], body: bytes) -> str:
         """What was said to a request that was refused for what is in it; empty for every other failure."""
@@ -158,13 +169,14 @@ class InvokeCall(ClaudeCall):
         return ((b"accept", b"application/json"),)
 
 
-class ClaudeAdapter:
+class ClaudeAdapter(ABC):
     """Speaks Claude's own format for one route; a subclass says where.
 
     Args:
         builder: makes the requests.
         call: makes the calls.
         place: region and model id, for what is learned.
+        estimator: estimates tokens.
         limits: what was learned from refusals; give several adapters the same one to let them share it.
     """
 
@@ -173,12 +185,15 @@ class ClaudeAdapter:
         builder: Builder,
         call: Callable[..., ClaudeCall],
         place: tuple[str, str],
+        estimator: Estimator,
         limits: LearnedLimits | None,
     ) -> None:
         self._builder = builder
         self._make_call = call
         self._region, self._model_id = place
+        self._estimator = estimator
         self._limits = limits or LearnedLimits()
+        self._ways = counting.Ways()
 
     def prepare(
         self, raw: bytes, *, betas: bytes = b"", version: bytes = b"", request_id: str = ""
@@ -193,18 +208,43 @@ class ClaudeAdapter:
             built = self._builder.build(body, Heading(betas, version))
             if (answer := _local_answer(body, built, request_id)) is not None:
                 return self._call(built, body, answer)
-            for verdict in self._limits.known(self._region, self._model_id):
-                built = amended(built, verdict)
-            return self._call(sealed(built), body, None)
+            call = self._call(sealed(self._as_learned(built)), body, None)
+            call.sample = self._estimator.sample(body)
+            return call
 
-    def count_tokens(self, raw: bytes) -> int:
-        """A local estimate of the prompt's tokens; errs high.
+    def count_tokens(self, raw: bytes, *, betas: bytes = b"", version: bytes = b"") -> counting.TokenCount:
+        """A local estimate of the prompt's tokens, which errs high, and the ways to a count by AWS.
 
         Raises:
             ApiError: 400 when the body is not JSON.
         """
         with bounded_depth():
-            return estimate.tokens(_parsed(raw))
+            body = _parsed(raw)
+            return counting.TokenCount(
+                self._estimator.tokens(body), self._counts(body, Heading(betas, version))
+            )
+
+    def _counts(self, body: Any, heading: Heading) -> Sequence[counting.CountCall]:
+        """The ways to count a body; none for one that could not be sent either."""
+        if not isinstance(body, dict):
+            return ()
+        try:
+            built = self._builder.build({**body, "max_tokens": self._most, "stream": False}, heading)
+            return self._ways_to_count(self._as_learned(built))
+        except ApiError:
+            return ()
+
+    _most: int = 1
+    """`max_tokens` of a body that is counted."""
+
+    @abstractmethod
+    def _ways_to_count(self, built: Translation) -> Sequence[counting.CountCall]:
+        """The requests that count a translation."""
+
+    def _as_learned(self, built: Translation) -> Translation:
+        for verdict in self._limits.known(self._region, self._model_id):
+            built = amended(built, verdict)
+        return built
 
     def _call(self, built: Translation, body: Json, local_answer: bytes | None) -> ClaudeCall:
         wants_stream = body.get("stream") is True
@@ -229,10 +269,16 @@ class InvokeAdapter(ClaudeAdapter):
         profile: Profile,
         geo: str | None = None,
         limits: LearnedLimits | None = None,
+        calibration: Calibration | None = None,
     ) -> None:
         del route
         require_model_id(model_id)
-        super().__init__(Builder(profile, model_id, geo), InvokeCall, (region, model_id), limits)
+        estimator = Estimator(profile, model_id, calibration)
+        super().__init__(Builder(profile, model_id, geo), InvokeCall, (region, model_id), estimator, limits)
+        self._ids = counting.ids_to_count(model_id, profile.base_model)
+
+    def _ways_to_count(self, built: Translation) -> Sequence[counting.CountCall]:
+        return counting.count_calls(self._ways, self._ids, counting.invoked(sealed(built).payload))
 
 
 def amended(built: Translation, verdict: Verdict) -> Translation:

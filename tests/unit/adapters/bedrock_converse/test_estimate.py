@@ -1,67 +1,152 @@
-"""The local token count: a formula, and never too low."""
+"""The local token count of whole requests."""
 
 import json
 from typing import Any
 
 import pytest
 
-from openclaude.adapters.bedrock_converse.estimate import tokens
+from openclaude.adapters import tokens
+from openclaude.adapters.bedrock_converse.estimate import Estimator, weighed, weights_of
+from openclaude.adapters.profiles import named, profile_for
 from openclaude.domain.errors import ApiError
-from support.bedrock_cases import adapter_of, fixture, fixtures
+from openclaude.domain.usage import Usage
+from support.bedrock_cases import adapter_of, fixture
+from support.token_data import OPEN_VOCABULARIES, requests
+
+TEXT = "The quick brown fox jumps over the lazy dog. " * 60
 
 
 def user(content: Any) -> dict[str, Any]:
     return {"messages": [{"role": "user", "content": content}]}
 
 
+def text_of(body: Any) -> float:
+    return weighed(body, tokens.OPEN).text
+
+
+@pytest.mark.parametrize("name", requests())
+def test_the_count_of_a_real_request_errs_high_and_not_absurdly(name: str) -> None:
+    found, counted = weighed(json.loads(fixture(name)), tokens.OPEN).text, requests()[name]
+    for vocabulary in OPEN_VOCABULARIES:
+        assert found >= counted[vocabulary]
+    assert found <= 1.4 * counted["qwen"] + 200
+
+
+@pytest.mark.parametrize("name", requests())
+def test_the_count_for_claude_is_never_much_too_low(name: str) -> None:
+    body = json.loads(fixture(name))
+    assert weighed(body, tokens.CLAUDE).text >= 0.85 * requests()[name]["claude"]
+    assert weighed(body, tokens.CLAUDE_4_7).text >= 0.85 * requests()[name]["claude-4-7"]
+
+
 @pytest.mark.parametrize(
-    ("body", "count"),
+    ("block", "media"),
     [
-        (user("x" * 36), 14),
-        (user([{"type": "text", "text": "\u00fc" * 18}]), 14),
-        (user([{"type": "image", "source": {"type": "base64", "data": "A" * 90_000}}]), 1604),
-        (user([{"type": "document", "source": {"type": "base64", "data": "A" * 70_000}}]), 3204),
-        (user([{"type": "tool_result", "content": [{"type": "image"}]}]), 1608),
-        ({**user("x" * 36), "system": "y" * 36, "tools": [{"name": "x" * 21}]}, 35),
-        ({**user("x" * 36), "system": [{"type": "text", "text": "y" * 36}]}, 24),
-        (user([{"type": "tool_use", "id": "t", "name": "n", "input": {}}]), 18),
-        ({}, 1),
-        ([], 1),
-        (user(None), 4),
-        (user([{"type": "tool_result", "content": [{"type": "tool_result", "content": []}]}]), 18),
+        ({"type": "image", "source": {"type": "base64", "data": "A" * 90_000}}, 1600),
+        ({"type": "document", "source": {"type": "base64", "data": "A" * 70_000}}, 3200),
+        ({"type": "tool_result", "content": [{"type": "image"}]}, 1600),
+        ({"type": "tool_result", "content": "text"}, 0),
+    ],
+    ids=["image", "document", "image-in-a-result", "result"],
+)
+def test_media_have_a_flat_price(block: Any, media: int) -> None:
+    found = weighed(user([block]), tokens.OPEN)
+    assert found.media == media
+    assert found.text < 20
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {**user("hi"), "system": TEXT},
+        {**user("hi"), "system": [{"type": "text", "text": TEXT}]},
+        user(TEXT),
+        user([{"type": "tool_result", "content": [{"type": "text", "text": TEXT}]}]),
+        user([{"type": "tool_use", "id": "t", "name": "n", "input": {"text": TEXT}}]),
+        user([{"type": "thinking", "thinking": TEXT, "signature": ""}]),
+        user([{"type": "new_kind", "words": TEXT}]),
+        {**user("hi"), "tools": [{"name": "t", "description": TEXT}]},
+        {**user("hi"), "output_config": {"format": {"type": "json_schema", "schema": {"title": TEXT}}}},
+        [TEXT],
     ],
     ids=[
-        "text", "bytes-count", "image", "document", "image-in-a-result", "tools-and-system", "system-blocks", "call",
-        "nothing", "no-object", "no-content",
-        "nested-results",
+        "system",
+        "system-blocks",
+        "text",
+        "result",
+        "call",
+        "thinking",
+        "unknown",
+        "tool",
+        "format",
+        "list",
     ],
-)  # fmt: skip
-def test_the_count_follows_its_formula(body: Any, count: int) -> None:
-    assert tokens(body) == count
+)
+def test_every_text_a_model_reads_is_counted(body: Any) -> None:
+    assert text_of(body) >= 500
 
 
-@pytest.mark.parametrize("name", fixtures())
-def test_the_count_of_a_real_request_errs_high(name: str) -> None:
-    raw = fixture(name)
-    body = json.loads(raw)
-    # About four bytes of English make one token.
-    assert adapter_of("qwen-text").count_tokens(raw) * 4.5 > text_length(
-        [*body["messages"], body.get("system")]
+@pytest.mark.parametrize(
+    "content",
+    [
+        [{"type": "thinking", "thinking": "hm", "signature": "A" * 9000}],
+        [{"type": "redacted_thinking", "data": "A" * 9000}],
+        None,
+        7,
+    ],
+    ids=["signature", "redacted", "nothing", "number"],
+)
+def test_what_no_model_reads_is_not_counted(content: Any) -> None:
+    assert text_of(user(content)) < 10
+
+
+def test_deferred_tools_count_once_they_are_asked_for() -> None:
+    tool = {"name": "late", "description": TEXT, "defer_loading": True}
+    asked = {"type": "tool_result", "content": [{"type": "tool_reference", "tool_name": "late"}]}
+    search = {"type": "tool_search_tool_regex_20251119", "name": "tool_search_tool_regex"}
+    assert text_of({**user("hi"), "tools": [tool]}) < 20
+    assert (
+        text_of({**user("hi"), "tools": [{**tool, "defer_loading": None, "custom": {"defer_loading": True}}]})
+        < 20
     )
+    assert text_of({**user([asked]), "tools": [tool]}) > 500
+    assert text_of({**user("hi"), "tools": [tool, search]}) > 500
 
 
-def text_length(value: Any) -> float:
-    """Characters of the texts in a content, at any depth."""
-    if isinstance(value, str):
-        return len(value)
-    if isinstance(value, dict):
-        return text_length(value.get("content")) + text_length(value.get("text"))
-    return sum(map(text_length, value)) if isinstance(value, list) else 0
+def test_the_weights_follow_the_vocabulary_of_the_model() -> None:
+    ids = {
+        "qwen.qwen3-coder-next": tokens.OPEN,
+        "us.anthropic.claude-sonnet-4-6": tokens.CLAUDE,
+        "us.anthropic.claude-opus-4-7": tokens.CLAUDE_4_7,
+        "us.anthropic.claude-opus-5-5": tokens.CLAUDE_4_7,
+    }
+    for model_id, weights in ids.items():
+        assert weights_of(profile_for(model_id), model_id) is weights
+
+
+def test_what_the_model_reports_corrects_later_estimates_of_texts_and_leaves_media_alone() -> None:
+    estimator = Estimator(named("qwen-text"), "qwen.qwen3-coder-next")
+    body = user(TEXT)
+    image = user([{"type": "image", "source": {"type": "base64", "data": ""}}])
+    before, of_image = estimator.tokens(body), estimator.tokens(image)
+    for _ in range(4):
+        sample = estimator.sample(body)
+        assert sample is not None
+        sample.learn(Usage(input_tokens=before * 2 // 3, cache_read_input_tokens=before // 9))
+    assert before * 7 // 9 <= estimator.tokens(body) < before * 0.9
+    assert of_image - estimator.tokens(image) <= 2
+
+
+def test_a_request_with_media_teaches_nothing() -> None:
+    estimator = Estimator(named("qwen-text"), "qwen.qwen3-coder-next")
+    assert estimator.sample(user([{"type": "image"}])) is None
 
 
 def test_only_a_body_that_is_not_json_cannot_be_counted() -> None:
     adapter = adapter_of("qwen-text")
-    assert adapter.count_tokens(b'{"messages": [{"role": "user", "content": "cut \\ud83d"}], "tools": 7}') > 0
+    cut = b'{"messages": [{"role": "user", "content": "cut \\ud83d"}], "tools": 7}'
+    assert adapter.count_tokens(cut).estimate > 0
+    assert adapter.count_tokens(b"{}").estimate == 1
     for raw in (b"{", b"[" * 100_000):
         with pytest.raises(ApiError) as refused:
             adapter.count_tokens(raw)
