@@ -8,6 +8,7 @@ of an emoji, and no provider takes it. Output is UTF-8 without ASCII escapes.
 import json
 import math
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -37,6 +38,37 @@ def loads(raw: bytes) -> Any:
         if not _MAY_HOLD_SURROGATE.search(raw):
             raise JsonError(_place(error)) from None
         return _loads_with_surrogates(raw)
+
+
+class PartialReader:
+    """Reads JSON objects, but leaves one member unread, as its bytes: it is long and nearly always known already.
+
+    Args:
+        names: the members to read; others are skipped.
+        unread: the member to leave.
+    """
+
+    def __init__(self, names: Iterable[str], unread: str) -> None:
+        self._names = tuple(names)
+        fields = [(name, Any, msgspec.UNSET) for name in self._names]
+        shape = msgspec.defstruct("Shape", [*fields, (unread, msgspec.Raw, msgspec.Raw())], gc=False)
+        self._decoder = msgspec.json.Decoder(shape)
+        self._unread = unread
+
+    def read(self, raw: bytes) -> tuple[dict[str, Any], bytes] | None:
+        """The members that are there, and the bytes of the unread one, empty without it.
+
+        None where only `loads` can tell what the text is: no object, no JSON, or an unpaired surrogate. What is
+        skipped or left unread is JSON but may hold unpaired surrogates.
+        """
+        try:
+            found = self._decoder.decode(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+        members = {
+            name: value for name in self._names if (value := getattr(found, name)) is not msgspec.UNSET
+        }
+        return members, bytes(getattr(found, self._unread))
 
 
 def dumps(value: Any) -> bytes:

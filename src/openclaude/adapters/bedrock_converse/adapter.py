@@ -91,7 +91,7 @@ class ConverseAdapter:
             ApiError: 400 for a body that cannot be served, 413 for one that is too large.
         """
         del version
-        body = _parsed(raw)
+        body = self._read(raw)
         with bounded_depth():
             built = self._builder.build(body, betas, request_id)
             if (answer := _local_answer(body, built)) is not None:
@@ -101,6 +101,12 @@ class ConverseAdapter:
             call = self._call(sealed(built), wants_stream=body.get("stream") is True)
             call.sample = self._estimator.sample(body)
             return call
+
+    def _read(self, raw: bytes) -> Any:
+        try:
+            return self._builder.read(raw)
+        except jsontext.JsonError as error:
+            raise invalid_request(f"the request body is not valid JSON: {error}") from None
 
     def count_tokens(self, raw: bytes, *, betas: bytes = b"", version: bytes = b"") -> counting.TokenCount:
         """A local estimate of the prompt's tokens, which errs high; for Claude also the ways to a count by AWS.

@@ -14,6 +14,7 @@ from openclaude.adapters.bedrock_converse.pieces import (
     Notes,
     Piece,
     Turn,
+    is_blank,
     objects,
     string,
     text_piece,
@@ -29,6 +30,8 @@ SIGNATURE_PREFIX = "openclaude."
 _BOOKKEEPING = frozenset({"compaction", "fallback", "mcp_tool_listing"})
 _THINKING = frozenset({"thinking", "redacted_thinking"})
 _OF_SYSTEM = frozenset({"text", "tool_addition", "tool_removal"})
+_OWN = ("text", "tool_use", "thinking")
+"""What the blocks of an assistant turn nearly always are."""
 
 
 class Blocks:
@@ -45,6 +48,7 @@ class Blocks:
         self._counts = {"image": 0, "document": 0}
         turn = Turn("user", [])
         for block in blocks_of(content):
+            turn.calls = turn.calls or block.get("type") == "tool_result"
             self._append(turn, block, self._user_block(block))
         return turn
 
@@ -54,9 +58,10 @@ class Blocks:
         results = {
             string(block.get("tool_use_id")): block
             for block in blocks
-            if foreign.is_result(string(block.get("type")))
+            if block.get("type") not in _OWN and foreign.is_result(string(block.get("type")))
         }
         for block in blocks:
+            turn.calls = turn.calls or block.get("type") == "tool_use"
             self._append(turn, block, self._assistant_block(block, results, turn))
         return turn
 
@@ -72,35 +77,34 @@ class Blocks:
 
     def _append(self, turn: Turn, block: Json, pieces: list[Piece]) -> None:
         turn.pieces += pieces
-        ttl = ttl_of(block) if self._profile.cache_points else None
-        if ttl is not None and not mark(turn.pieces, ttl):
+        if self._profile.cache_points and (ttl := ttl_of(block)) is not None and not mark(turn.pieces, ttl):
             turn.unplaced = ttl
 
     def _user_block(self, block: Json) -> list[Piece]:
-        match string(block.get("type")):
+        match block.get("type"):
             case "text":
                 return _text(block)
+            case "tool_result":
+                return self._tool_result(block)
             case "image":
                 return [self._image(block)]
             case "document":
                 return self._document(block)
             case "search_result":
                 return self._search_result(block)
-            case "tool_result":
-                return self._tool_result(block)
-            case kind if foreign.is_result(kind):
+            case str(kind) if foreign.is_result(kind):
                 return self._flattened(foreign.result_text(block))
             case kind:
-                return self._unsendable(kind)
+                return self._unsendable(string(kind))
 
     def _assistant_block(self, block: Json, results: dict[str, Json], turn: Turn) -> list[Piece]:
-        match string(block.get("type")):
+        match block.get("type"):
             case "text":
                 return _text(block)
-            case "thinking" | "redacted_thinking":
-                return self._reasoning(block, turn)
             case "tool_use":
                 return self._tool_use(block)
+            case "thinking" | "redacted_thinking":
+                return self._reasoning(block, turn)
             case "tool_result":
                 self._notes.add("orphan_tool_result")
                 return orphan(self._tool_result(block), media_allowed=False)
@@ -112,12 +116,12 @@ class Blocks:
             case "document":
                 self._notes.add("document_omitted")
                 return [text_piece(media.document_omitted(block, media.DOCUMENTS_ELSEWHERE))]
-            case kind if kind in foreign.CALLS:
+            case str(kind) if kind in foreign.CALLS:
                 return self._flattened(foreign.call_text(block, results.pop(string(block.get("id")), None)))
-            case kind if foreign.is_result(kind):
+            case str(kind) if foreign.is_result(kind):
                 return self._leftover_result(block, results)
             case kind:
-                return self._unsendable(kind)
+                return self._unsendable(string(kind))
 
     def _unsendable(self, kind: str) -> list[Piece]:
         if kind not in _BOOKKEEPING and kind not in _THINKING:
@@ -210,11 +214,15 @@ class Blocks:
         sent_id = safe_id(string(block.get("tool_use_id")))
         content: list[Json] = []
         piece = Piece("toolResult", {"toolResult": {"toolUseId": sent_id, "content": content}})
-        parts = blocks_of(block.get("content"))
-        for part in parts:
-            content += self._result_part(part, piece, sent_id)
-            if self._profile.cache_points:
-                piece.cache = ttl_of(part) if ttl_of(part) is not None else piece.cache
+        given = block.get("content")
+        if isinstance(given, str):
+            if not is_blank(given):
+                content.append({"text": given})
+        else:
+            for part in blocks_of(given):
+                content += self._result_part(part, piece, sent_id)
+                if self._profile.cache_points and (ttl := ttl_of(part)) is not None:
+                    piece.cache = ttl
         if not content:
             content.append({"text": NO_OUTPUT})
         if block.get("is_error") is True:
@@ -250,17 +258,21 @@ class Blocks:
             return [shown.block]
         self._counts[kind] += 1
         number = self._counts[kind]
-        piece.hoisted += [text_piece(f"[{kind} {number} from tool result {sent_id}]"), shown]
+        marker = text_piece(f"[{kind} {number} from tool result {sent_id}]")
+        piece.hoisted = (*piece.hoisted, marker, shown)
         return [{"text": f"[{kind} {number} follows this tool result]"}]
 
 
 def blocks_of(content: Any) -> list[Json]:
-    """The blocks of a content that may be a string, one block, or a list; what is none of these has none."""
+    """The blocks of a content that may be a string, one block, or a list; what is none of these has none.
+
+    The list may be the client's own: it is read and never changed.
+    """
+    if isinstance(content, list):
+        return content if all([isinstance(item, dict) for item in content]) else objects(content)
     if isinstance(content, str):
         return [{"type": "text", "text": content}]
-    if isinstance(content, dict):
-        return [content]
-    return objects(content)
+    return [content] if isinstance(content, dict) else []
 
 
 def note_unknown(block: Json, notes: Notes) -> None:
@@ -322,8 +334,8 @@ def orphan(pieces: list[Piece], *, media_allowed: bool) -> list[Piece]:
 
 
 def _text(block: Json) -> list[Piece]:
-    text = string(block.get("text"))
-    return [text_piece(text)] if text.strip() else []
+    text = block.get("text")
+    return [Piece("text", {"text": text})] if isinstance(text, str) and not is_blank(text) else []
 
 
 def _texts(content: Any) -> list[str]:

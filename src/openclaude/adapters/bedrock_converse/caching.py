@@ -46,6 +46,11 @@ def mark_last_user_turn(turns: list[Turn], ttl: str) -> None:
         last.cache = ttl
 
 
+def unmarked(pieces: list[Piece]) -> list[Json]:
+    """The blocks of a list in a request without cache points."""
+    return [piece.block for piece in pieces]
+
+
 def rendered(pieces: list[Piece]) -> list[Json]:
     """The blocks of a list, each cache point behind its block."""
     blocks: list[Json] = []

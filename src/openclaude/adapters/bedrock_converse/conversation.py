@@ -50,7 +50,11 @@ def _summary(block: Json) -> Json | None:
 
 def split_system(messages: list[Json]) -> tuple[list[Any], list[Json]]:
     """The contents of the system messages a conversation begins with, and the messages behind them."""
-    shown = [message for index, message in enumerate(messages) if not _cleared(messages, index)]
+    shown = [
+        message
+        for index, message in enumerate(messages)
+        if "clear_at" not in message or not _cleared(messages, index)
+    ]
     start = 0
     while start < len(shown) and shown[start].get("role") == "system":
         start += 1
@@ -72,11 +76,12 @@ def turns_of(messages: list[Json], profile: Profile, names: Names, notes: Notes)
     if not turns or (turns[0].role == "assistant" and not profile.leading_assistant):
         turns.insert(0, Turn("user", [text_piece(PLACEHOLDER_TEXT)]))
     _finish_last(turns, profile, notes)
-    for turn in turns:
-        if turn.role == "assistant":
-            turn.pieces = _calls_last(_unique_calls(turn.pieces, notes))
-    _pair(turns, profile, notes)
-    turns = _separated(turns, profile)
+    if any([turn.calls for turn in turns]):
+        for turn in turns:
+            if turn.calls and turn.role == "assistant":
+                turn.pieces = _calls_last(_unique_calls(turn.pieces, notes))
+        _pair(turns, profile, notes)
+        turns = _separated(turns, profile)
     if blocks.saw_media:
         _name_documents(turns, neutral=profile.neutral_names)
         _limit_media(turns, notes)
@@ -105,6 +110,7 @@ def _merged(turns: list[Turn]) -> list[Turn]:
         if same:
             merged[-1].pieces += turn.pieces
             merged[-1].lost_reasoning |= turn.lost_reasoning
+            merged[-1].calls |= turn.calls
         else:
             merged.append(turn)
     for turn in merged:
@@ -160,9 +166,10 @@ def _pair(turns: list[Turn], profile: Profile, notes: Notes) -> None:
     calls: list[str] = []
     for turn in turns:
         if turn.role == "assistant":
-            calls = _call_ids(turn)
-        else:
+            calls = _call_ids(turn) if turn.calls else []
+        elif calls or turn.calls:
             turn.pieces = _paired(turn.pieces, calls, profile, notes)
+            turn.calls = bool(calls)
             calls = []
 
 
@@ -208,7 +215,7 @@ def _separated(turns: list[Turn], profile: Profile) -> list[Turn]:
     separated: list[Turn] = []
     for turn in turns:
         separated.append(turn)
-        if not any(piece.kind == "toolResult" for piece in turn.pieces):
+        if not turn.calls or turn.role == "assistant":
             continue
         apart = [piece for piece in turn.pieces if not _may_share(piece, profile)]
         if apart:

@@ -7,6 +7,7 @@ Names: `[a-zA-Z0-9_-]{1,64}`, ids: `[a-zA-Z0-9_.:-]{1,64}` (service model of bed
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _ID = re.compile(r"[a-zA-Z0-9_.:-]{1,64}")
@@ -23,11 +24,13 @@ def safe_id(original: str) -> str:
 class Names:
     """The names sent in place of the client's. Valid names stay; two names never become one."""
 
-    __slots__ = ("_by_original", "_by_sent")
+    __slots__ = ("_by_original", "_by_sent", "_renamed", "_shared")
 
     def __init__(self, originals: Iterable[str] = ()) -> None:
         self._by_original: dict[str, str] = {}
         self._by_sent: dict[str, str] = {}
+        self._renamed: dict[str, str] = {}
+        self._shared = False
         names = list(originals)
         # Valid names first: none of them may be taken by the replacement of another.
         for name in names:
@@ -37,9 +40,10 @@ class Names:
             self.sent(name)
 
     def copy(self) -> "Names":
+        """The same names; what is added to the copy does not come here. Copied only when something is added."""
         other = Names()
-        other._by_original = dict(self._by_original)
-        other._by_sent = dict(self._by_sent)
+        other._by_original, other._by_sent, other._renamed = self._by_original, self._by_sent, self._renamed
+        other._shared = True
         return other
 
     def sent(self, original: str) -> str:
@@ -52,13 +56,22 @@ class Names:
         while name in self._by_sent:
             name = _shortened(original, _NOT_NAME, digits)
             digits += 4
-        self._by_original[original] = name
-        self._by_sent[name] = original
+        self._add(original, name)
         return name
+
+    def _add(self, original: str, sent: str) -> None:
+        if self._shared:
+            self._by_original, self._by_sent = dict(self._by_original), dict(self._by_sent)
+            self._renamed = dict(self._renamed)
+            self._shared = False
+        self._by_original[original] = sent
+        self._by_sent[sent] = original
+        if sent != original:
+            self._renamed[sent] = original
 
     def renamed(self) -> Mapping[str, str]:
         """Sent name to the client's name, for the names that changed."""
-        return {sent: original for sent, original in self._by_sent.items() if sent != original}
+        return MappingProxyType(self._renamed)
 
 
 def _shortened(original: str, unwanted: re.Pattern[str], digits: int) -> str:

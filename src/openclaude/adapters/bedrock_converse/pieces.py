@@ -1,7 +1,7 @@
 """The values that pass between the steps of a request's translation."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 Json = dict[str, Any]
@@ -26,22 +26,26 @@ class Piece:
     kind: str
     block: Json
     cache: str | None = None
-    hoisted: "list[Piece]" = field(default_factory=list)
+    hoisted: "tuple[Piece, ...]" = ()
 
 
 @dataclass(slots=True)
 class Turn:
-    """A message: `role` is user or assistant.
+    """A message.
 
     Attributes:
+        role: user or assistant.
+        pieces: its blocks.
         lost_reasoning: signed reasoning could not be replayed.
         unplaced: time to live of a cache point that has no block of its own message to stand behind.
+        calls: it has tool calls or their results. Most passes are about those, and most turns have neither.
     """
 
     role: str
     pieces: list[Piece]
     lost_reasoning: bool = False
     unplaced: str | None = None
+    calls: bool = False
 
 
 def text_piece(text: str, cache: str | None = None) -> Piece:
@@ -74,6 +78,11 @@ class Notes:
 def objects(value: Any) -> list[Json]:
     """The objects of a list; anything else is an empty list."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def is_blank(text: str) -> bool:
+    """Whether Bedrock would call the text blank: it is empty or white space."""
+    return not text or text.isspace()
 
 
 def string(value: Any) -> str:

@@ -3,12 +3,20 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from openclaude.adapters.bedrock_converse import caching, claude, conversation, schema, tools, validate
 from openclaude.adapters.bedrock_converse.blocks import blocks_of, mark, note_unknown
-from openclaude.adapters.bedrock_converse.pieces import Json, Notes, Piece, Turn, string, text_piece, ttl_of
+from openclaude.adapters.bedrock_converse.pieces import (
+    Json,
+    Notes,
+    Piece,
+    Turn,
+    is_blank,
+    string,
+    text_piece,
+    ttl_of,
+)
 from openclaude.adapters.bedrock_converse.response import ResponseState
 from openclaude.adapters.profiles import Profile
 from openclaude.domain.errors import invalid_request
@@ -21,6 +29,30 @@ _SCHEMA_PROMPT = (
     "Reply with one JSON value only, without code fences, that is valid under this JSON Schema:\n"
 )
 _MAX_STOPS = 2500
+FIELDS = (
+    "cache_control",
+    "compaction",
+    "betas",
+    "inference_geo",
+    "max_tokens",
+    "mcp_servers",
+    "messages",
+    "model",
+    "output_config",
+    "output_format",
+    "service_tier",
+    "stop_sequences",
+    "stream",
+    "system",
+    "temperature",
+    "thinking",
+    "thread",
+    "tool_choice",
+    "top_k",
+    "top_p",
+)
+"""The members of a Messages request, `tools` apart, that the translation reads. It drops the others."""
+_READER = jsontext.PartialReader(FIELDS, "tools")
 _TOOL_BLOCKS = frozenset({"toolUse", "toolResult"})
 _FIXED_SAMPLING = frozenset({"claude", "gpt"})
 """Families that refuse temperature and its like while they reason."""
@@ -112,6 +144,22 @@ class Builder:
             claude.version(profile.base_model or model_id) if profile.family == "claude" else (0, 0)
         )
 
+    def read(self, raw: bytes) -> Any:
+        """A client's whole request body as values, to be given to `build`; shared in parts with earlier ones.
+
+        Raises:
+            JsonError: not JSON.
+        """
+        found = _READER.read(raw)
+        if found is not None:
+            body, tools_text = found
+            if not tools_text:
+                return body
+            listed = self._catalogs.list_of(tools_text)
+            if listed is not None:
+                return {**body, "tools": listed}
+        return jsontext.loads(raw)
+
     def build(self, raw: Any, betas: bytes = b"", request_id: str = "") -> Translation:
         """The translation without its bytes. `raw` holds no unpaired surrogates.
 
@@ -146,7 +194,9 @@ class _Request:
         self._notes = Notes()
         self._choice = tools.read_choice(body.get("tool_choice"))
         self._history = tools.read_history(body["messages"])
-        self._catalog = catalogs.read([*(body.get("tools") or ()), *self._history.definitions])
+        listed = body.get("tools") or []
+        added = self._history.definitions
+        self._catalog = catalogs.read([*listed, *added] if added else listed)
         self._names = self._catalog.names.copy()
         self._extra: Json = {}
         self._max_tokens = max(1, min(body["max_tokens"], profile.max_output))
@@ -164,20 +214,19 @@ class _Request:
         inference = self._inference(thinks=thinks)
         points = self._cache(offers, system, turns)
         placeholder = tools.PLACEHOLDER if not offers and _has_tool_blocks(turns) else ""
-        body: Json = {
-            "messages": [{"role": turn.role, "content": caching.rendered(turn.pieces)} for turn in turns]
-        }
+        rendered = caching.rendered if points else caching.unmarked
+        body: Json = {"messages": [{"role": turn.role, "content": rendered(turn.pieces)} for turn in turns]}
         if system:
-            body["system"] = caching.rendered(system)
+            body["system"] = rendered(system)
         if offers or placeholder:
-            body["toolConfig"] = {"tools": caching.rendered(offers or tools.placeholder()), **choice}
+            body["toolConfig"] = {"tools": rendered(offers or tools.placeholder()), **choice}
         body["inferenceConfig"] = inference
         self._add_rest(body, output)
         operation = self._operation(with_tools="toolConfig" in body)
         state = ResponseState(
             model=self._body["model"],
             route=route,
-            tool_names=MappingProxyType(self._names.renamed()),
+            tool_names=self._names.renamed(),
             stop_sequences=tuple(inference.get("stopSequences", ())),
             placeholder=placeholder,
             discard=self._body["max_tokens"] == 0,
@@ -212,7 +261,10 @@ class _Request:
         return {} if choice is None else {"toolChoice": choice}
 
     def _conversation(self) -> tuple[list[Piece], list[Turn]]:
-        leading, messages = conversation.split_system(conversation.after_compaction(self._body["messages"]))
+        messages = self._body["messages"]
+        if self._history.compacted:
+            messages = conversation.after_compaction(messages)
+        leading, messages = conversation.split_system(messages)
         system: list[Piece] = []
         for content in (self._body.get("system"), *leading):
             self._add_system(system, content)
@@ -221,11 +273,10 @@ class _Request:
     def _add_system(self, system: list[Piece], content: Any) -> None:
         for block in blocks_of(content):
             text = string(block.get("text"))
-            if text.strip() and not text.startswith(ATTRIBUTION):
+            if not is_blank(text) and not text.startswith(ATTRIBUTION):
                 system.append(text_piece(text))
             note_unknown(block, self._notes)
-            ttl = ttl_of(block) if self._profile.cache_points else None
-            if ttl is not None:
+            if self._profile.cache_points and (ttl := ttl_of(block)) is not None:
                 mark(system, ttl)
 
     def _thinking(self, turns: list[Turn], model_id: str) -> bool:
@@ -300,16 +351,18 @@ class _Request:
         if self._body["max_tokens"] > self._max_tokens:
             self._notes.add("max_tokens_clamped")
         self._sample(config, thinks=thinks and self._profile.family in _FIXED_SAMPLING)
-        stops = [stop for stop in self._body.get("stop_sequences") or () if stop][:_MAX_STOPS]
-        if stops and self._profile.stop_sequences:
-            config["stopSequences"] = stops
-        elif stops:
-            self._notes.add("stop_sequences_dropped")
+        if wanted := self._body.get("stop_sequences"):
+            stops = [stop for stop in wanted if stop][:_MAX_STOPS]
+            if stops and self._profile.stop_sequences:
+                config["stopSequences"] = stops
+            elif stops:
+                self._notes.add("stop_sequences_dropped")
         return config
 
     def _sample(self, config: Json, *, thinks: bool) -> None:
+        body = self._body
+        temperature, top_p, top_k = body.get("temperature"), body.get("top_p"), body.get("top_k")
         refused = thinks or (self._is_claude and not claude.takes_sampling(self._version))
-        temperature, top_p, top_k = (self._body.get(key) for key in ("temperature", "top_p", "top_k"))
         if temperature is not None and refused:
             self._notes.add("temperature_dropped")
         elif temperature is not None:
@@ -367,7 +420,7 @@ def _compact(value: Any) -> str:
 
 
 def _has_tool_blocks(turns: list[Turn]) -> bool:
-    return any(piece.kind in _TOOL_BLOCKS for turn in turns for piece in turn.pieces)
+    return any(turn.calls and any(piece.kind in _TOOL_BLOCKS for piece in turn.pieces) for turn in turns)
 
 
 def _reasoning_is_missing(turns: list[Turn], *, strictly: bool) -> bool:

@@ -26,6 +26,8 @@ _PLACEHOLDER_SPEC: Json = {
 }
 _MAX_STRICT = 20
 _CATALOGS_KEPT = 32
+_LISTS_KEPT = 16
+"""Lists of tools whose text is remembered. A session sends two or three different ones, of some 50 kB."""
 _CHOICES = frozenset({"auto", "any", "tool", "none"})
 
 
@@ -61,11 +63,15 @@ class Catalog:
 
 @dataclass(slots=True)
 class History:
-    """What the messages say about tools: names referenced and called, and the last state of each change."""
+    """What the messages say about tools: names referenced and called, and the last state of each change.
+
+    `compacted` says that there is a compaction block somewhere.
+    """
 
     wanted: set[str] = field(default_factory=set)
     state: dict[str, bool] = field(default_factory=dict)
     definitions: list[Json] = field(default_factory=list)
+    compacted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +86,32 @@ class Choice:
 class Catalogs:
     """The catalogs of the lists seen last, for one profile."""
 
-    __slots__ = ("_kept", "_profile")
+    __slots__ = ("_kept", "_lists", "_profile")
 
     def __init__(self, profile: Profile) -> None:
         self._profile = profile
         self._kept: dict[bytes, Catalog] = {}
+        self._lists: dict[bytes, tuple[list[Any], Catalog]] = {}
+
+    def list_of(self, raw: bytes) -> list[Any] | None:
+        """The list that a request's `tools` say, read once for every text: do not change it.
+
+        None for a text that is no list of objects, or holds an unpaired surrogate.
+        """
+        known = self._lists.pop(raw, None)
+        if known is None:
+            try:
+                found = jsontext.loads(raw)
+            except jsontext.JsonError:
+                return None
+            if not isinstance(found, list) or not all(isinstance(tool, dict) for tool in found):
+                return None
+            known = found, self._of_digest(found)
+        # Taken out and put back: the one used last is the last to go.
+        self._lists[raw] = known
+        if len(self._lists) > _LISTS_KEPT:
+            del self._lists[next(iter(self._lists))]
+        return known[0]
 
     def read(self, tools: list[Any]) -> Catalog:
         """The catalog of a list of tools.
@@ -92,8 +119,14 @@ class Catalogs:
         Raises:
             ApiError: an entry is not an object.
         """
+        if self._lists:
+            latest, catalog = next(reversed(self._lists.values()))
+            if latest is tools:
+                return catalog
+        return self._of_digest(tools)
+
+    def _of_digest(self, tools: list[Any]) -> Catalog:
         digest = hashlib.blake2b(jsontext.dumps(tools), digest_size=16).digest()
-        # Taken out and put back: the one used last is the last to go.
         catalog = self._kept.pop(digest, None) or read_catalog(tools, self._profile)
         self._kept[digest] = catalog
         if len(self._kept) > _CATALOGS_KEPT:
@@ -159,24 +192,29 @@ def read_history(messages: list[Json]) -> History:
     history = History()
     for message in messages:
         content = message.get("content")
-        for block in content if isinstance(content, list) else ():
-            if isinstance(block, dict):
+        if isinstance(content, str):
+            continue
+        for block in blocks_of(content):
+            kind = block.get("type")
+            if kind == "tool_use":
+                history.wanted.add(string(block.get("name")))
+            elif kind == "tool_result":
+                if not isinstance(found := block.get("content"), str):
+                    _read_references(found, history)
+            elif kind != "text":
                 _read_block(block, history)
     return history
 
 
 def _read_block(block: Json, history: History) -> None:
     kind = string(block.get("type"))
-    if kind == "tool_use":
-        history.wanted.add(string(block.get("name")))
-    elif kind == "tool_result":
-        _read_references(block.get("content"), history)
-    elif kind == "tool_search_tool_result":
+    if kind == "tool_search_tool_result":
         found = block.get("content")
         _read_references(found.get("tool_references") if isinstance(found, dict) else found, history)
     elif kind in ("tool_addition", "tool_removal"):
         _read_change(block, history, added=kind == "tool_addition")
     elif kind == "compaction":
+        history.compacted = True
         for change in objects(block.get("tool_changes")):
             _read_change(change, history, added=change.get("type") == "tool_addition")
 

@@ -12,6 +12,15 @@ from openclaude.domain.errors import ApiError, invalid_request
 MAX_BODY = 25_000_000
 """Bytes of a request (the service model's limit for InvokeModel; Converse states none of its own)."""
 
+_TYPES: tuple[tuple[str, str, tuple[type, ...]], ...] = (
+    ("temperature", "a number", (int, float)),
+    ("top_p", "a number", (int, float)),
+    ("top_k", "an integer", (int,)),
+    ("tools", "a list", (list,)),
+    ("system", "a string or a list of blocks", (str, list)),
+    ("stop_sequences", "a list of strings", (list,)),
+)
+_ROLES = ("user", "assistant", "system")
 _CLASSIFIER_STOP = "</severity>"
 
 
@@ -35,22 +44,15 @@ def _check_types(body: Json) -> None:
     limit = body.get("max_tokens")
     if not isinstance(limit, int) or isinstance(limit, bool) or limit < 0:
         raise invalid_request("max_tokens: Input should be a non-negative integer")
-    for name in ("temperature", "top_p"):
-        _check(body, name, "a number", (int, float))
-    _check(body, "top_k", "an integer", (int,))
-    _check(body, "tools", "a list", (list,))
-    _check(body, "system", "a string or a list of blocks", (str, list))
-    _check(body, "stop_sequences", "a list of strings", (list,))
-    if not all(isinstance(item, str) for item in body.get("stop_sequences") or ()):
+    for name, wanted, types in _TYPES:
+        value = body.get(name)
+        if value is not None and (not isinstance(value, types) or isinstance(value, bool)):
+            raise invalid_request(f"{name}: Input should be {wanted}")
+    stops = body.get("stop_sequences")
+    if stops and not all(isinstance(item, str) for item in stops):
         raise invalid_request("stop_sequences: Input should be a list of strings")
     if not isinstance(body.get("stream"), bool | None):
         raise invalid_request("stream: Input should be a boolean")
-
-
-def _check(body: Json, name: str, wanted: str, types: tuple[type, ...]) -> None:
-    value = body.get(name)
-    if value is not None and (not isinstance(value, types) or isinstance(value, bool)):
-        raise invalid_request(f"{name}: Input should be {wanted}")
 
 
 def _check_messages(messages: Any) -> None:
@@ -59,7 +61,7 @@ def _check_messages(messages: Any) -> None:
     for index, message in enumerate(messages):
         if not isinstance(message, dict):
             raise invalid_request(f"messages.{index}: Input should be an object")
-        if message.get("role") not in ("user", "assistant", "system"):
+        if message.get("role") not in _ROLES:
             raise invalid_request(f"messages.{index}.role: Input should be 'user', 'assistant' or 'system'")
 
 
@@ -92,9 +94,10 @@ def check_not_a_safety_check(body: Json, family: str) -> None:
     Raises:
         ApiError: 400.
     """
-    stops = body.get("stop_sequences") or ()
+    stops = body.get("stop_sequences")
     if (
-        family != "claude"
+        stops
+        and family != "claude"
         and not body.get("tools")
         and any(_CLASSIFIER_STOP in string(stop) for stop in stops)
     ):
