@@ -25,6 +25,7 @@ from openclaude.credentials.policies import (
 from openclaude.domain.http import Origin
 from openclaude.domain.models import CLIENT_DEFAULTS
 from openclaude.domain.routes import RouteTable
+from openclaude.edge import memory
 from openclaude.edge.accesslog import RotatingLog
 from openclaude.edge.admission import Door
 from openclaude.edge.awskeys import KeyStore
@@ -89,6 +90,7 @@ async def serve(plan: Plan) -> None:
     control = ControlServer(_operations(facts, services, listener, sessions, stopping))
     await listener.start(plan.listening)
     await control.start(plan.control)
+    memory.settle()
     log.event("started", version=__version__, port=str(port), pid=str(os.getpid()))
     if plan.ready is not None:
         plan.ready()
