@@ -269,7 +269,8 @@ def blocks_of(content: Any) -> list[Json]:
     The list may be the client's own: it is read and never changed.
     """
     if isinstance(content, list):
-        return content if all([isinstance(item, dict) for item in content]) else objects(content)
+        sound = all([isinstance(item, dict) for item in content])  # noqa: C419  a list is quicker than a generator here
+        return content if sound else objects(content)
     if isinstance(content, str):
         return [{"type": "text", "text": content}]
     return [content] if isinstance(content, dict) else []
