@@ -35,7 +35,6 @@ MEANINGS: Final = MappingProxyType(
         "thinking_dropped": "thinking that this model did not sign was left out of the history",
         "tool_call_in_text": "the model wrote a tool call into its text; it was passed on as text",
         "tool_choice_downgraded": "this model cannot be made to call that tool; it chooses by itself",
-        "tool_delta_without_start": "the stream held input of a tool call that never began; it was left out",
         "tool_result_synthesised": "a tool call without its result got one that says so",
         "top_k_dropped": "this model takes no top_k here",
         "top_p_clamped": "top_p was outside 0 to 1",

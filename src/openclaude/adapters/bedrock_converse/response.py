@@ -239,6 +239,11 @@ def malformed(reason: str) -> ApiError | None:
     return ApiError(502, "api_error", message, retry=True, notes=(MALFORMED_OUTPUT,))
 
 
+def cuts_short(reason: str) -> bool:
+    """Whether a stop reason says that the answer was ended before the model was done."""
+    return _REASONS.get(reason) in ("max_tokens", "refusal", "model_context_window_exceeded")
+
+
 def stop_reason(reason: str, notes: Notes, *, has_tool: bool) -> str:
     """The Messages stop reason, repaired where it contradicts the content: the client acts on it."""
     mapped = _REASONS.get(reason)
@@ -281,8 +286,8 @@ def usage_json(event: Json) -> Json:
     if details and short + long == written:
         usage["cache_creation"] = {"ephemeral_5m_input_tokens": short, "ephemeral_1h_input_tokens": long}
     tier = event.get("serviceTier")
-    if isinstance(tier, dict) and tier.get("type") in _TIERS:
-        usage["service_tier"] = _TIERS[tier["type"]]
+    if isinstance(tier, dict) and (name := string(tier.get("type"))) in _TIERS:
+        usage["service_tier"] = _TIERS[name]
     return usage
 
 

@@ -15,6 +15,7 @@ from openclaude.adapters.bedrock_converse.response import (
     ResponseState,
     blob_text,
     citation,
+    cuts_short,
     empty_message,
     is_foreign_call,
     leaks_call,
@@ -31,6 +32,9 @@ from openclaude.wire import jsontext, sse
 from openclaude.wire.eventstream import EventStreamDecoder, Frame
 
 TRUNCATED: Final = "The Bedrock stream ended before messageStop."
+SPOILED_CALL: Final = (
+    "The model produced a malformed tool call: its input is not a JSON object. Retry the request."
+)
 
 _DELTA = b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":{"type":"%b","%b":%b}}\n\n'
 _LEAK_TAIL = 16
@@ -52,6 +56,7 @@ class _Open:
     upstream: int
     signed: bool = False
     blobs: list[str] = field(default_factory=list)
+    inputs: list[str] = field(default_factory=list)
 
 
 class ConverseStreamDecoder:
@@ -85,6 +90,8 @@ class ConverseStreamDecoder:
         self._stop: Json | None = None
         self._metadata: Json | None = None
         self._saw_tool = False
+        self._open_id = ""
+        self._spoiled = False
         self._tail = ""
         self._degraded = Notes()
         self._noted = 0
@@ -176,7 +183,7 @@ class ConverseStreamDecoder:
             self._event(kind, event)
             if self._waiting and not self._is_tool_open():
                 self._replay()
-        except _WrongTypeError as wrong:
+        except _DamageError as wrong:
             self._fail(_damaged(wrong))
 
     def _replay(self) -> None:
@@ -195,9 +202,11 @@ class ConverseStreamDecoder:
     def _event(self, kind: str, event: Json) -> None:
         if kind == "metadata":
             self._keep_metadata(event)
-        elif self._stop is not None or (self._state.discard and kind != "messageStop"):
-            # The message is over, or nobody wants it; only its token counts may follow.
+        elif self._state.discard and kind != "messageStop":
             return
+        elif self._stop is not None:
+            # The message is over; only its token counts may follow, or what adds nothing to it.
+            _require_no_content(event)
         elif kind == "contentBlockDelta":
             if not self._must_wait(kind, event):
                 self._delta(_index(event), _member(event, "delta"))
@@ -232,13 +241,16 @@ class ConverseStreamDecoder:
             self._skip(index, next(kind for kind in start if kind not in _SHOWN_BY_DELTAS))
 
     def _tool_start(self, index: int, use: Json) -> None:
+        if self._is_open(_TOOL, index) and self._open_id == use.get("toolUseId"):
+            # The same start twice begins the call once.
+            return
         self._close()
         if is_foreign_call(use, self._state, self._degraded):
             self._skipped.add(index)
             return
         name, identity = _string(use, "name"), _string(use, "toolUseId")
         if not name or not identity:
-            raise _WrongTypeError("a tool call has no name or no id")
+            raise _DamageError("a tool call has no name or no id")
         block = {
             "type": "tool_use",
             "id": identity,
@@ -246,6 +258,7 @@ class ConverseStreamDecoder:
             "input": {},
         }
         self._saw_tool = True
+        self._open_id = identity
         self._begin(_TOOL, index, block)
 
     def _skip(self, index: int, kind: str) -> None:
@@ -267,7 +280,7 @@ class ConverseStreamDecoder:
         elif "citation" in delta:
             self._cite(index, _member(delta, "citation"))
         elif delta:
-            self._skip(index, next(iter(delta)))
+            self._degraded.dropped(next(iter(delta)))
 
     def _text(self, index: int, text: str) -> None:
         if not text and not self._is_open(_TEXT, index):
@@ -281,13 +294,13 @@ class ConverseStreamDecoder:
                 self._degraded.add("tool_call_in_text")
 
     def _tool_input(self, index: int, text: str) -> None:
+        if not text:
+            return
         block = self._open
         if block is None or block.kind != _TOOL or block.upstream != index:
-            self._degraded.add("tool_delta_without_start")
-        elif text:
-            self._out.append(
-                _DELTA % (self._index, b"input_json_delta", b"partial_json", jsontext.dumps(text))
-            )
+            raise _DamageError("a tool call has input and no beginning")
+        block.inputs.append(text)
+        self._out.append(_DELTA % (self._index, b"input_json_delta", b"partial_json", jsontext.dumps(text)))
 
     def _reasoning(self, index: int, reasoning: Json) -> None:
         if text := _string(reasoning, "text"):
@@ -351,6 +364,9 @@ class ConverseStreamDecoder:
             )
         elif block.kind == _THINKING and not block.signed:
             self._sign(self._state.signature)
+        elif block.inputs and _object("".join(block.inputs).encode("utf-8", "replace")) is None:
+            # Whether that is a fault or only a call cut short is told by the stop reason.
+            self._spoiled = True
         self._out.append(STOP % self._index)
         self._index += 1
         self._tail = ""
@@ -366,7 +382,10 @@ class ConverseStreamDecoder:
             # What waited for the open block is shown first; then the message stops.
             self._waiting.append(("messageStop", event))
             return
-        problem = malformed(_string(event, "stopReason"))
+        reason = _string(event, "stopReason")
+        problem = malformed(reason)
+        if problem is None and self._spoiled and not cuts_short(reason):
+            problem = ApiError(502, "api_error", SPOILED_CALL, retry=True)
         if problem is not None and not self._state.discard:
             self._fail(problem)
             return
@@ -407,15 +426,20 @@ def _object(payload: bytes) -> Json | None:
     return value if isinstance(value, dict) else None
 
 
-class _WrongTypeError(ValueError):
-    """A known member holds what it cannot hold: to pass over it would lose a part of the answer."""
+class _DamageError(ValueError):
+    """An event cannot stand where it stands, or holds what it cannot hold; to pass over it would lose something."""
+
+
+def _require_no_content(event: Json) -> None:
+    if any(_member(event, "delta").values()) or _member(event, "start"):
+        raise _DamageError("content follows messageStop")
 
 
 def _index(event: Json) -> int:
     index: Any = event.get("contentBlockIndex", 0)
     if isinstance(index, int):
         return index
-    raise _WrongTypeError("contentBlockIndex is not a number")
+    raise _DamageError("contentBlockIndex is not a number")
 
 
 def _member(holder: Json, name: str) -> Json:
@@ -425,7 +449,7 @@ def _member(holder: Json, name: str) -> Json:
         return value
     if value is None:
         return {}
-    raise _WrongTypeError(f"{name} is not an object")
+    raise _DamageError(f"{name} is not an object")
 
 
 def _string(holder: Json, name: str) -> str:
@@ -435,7 +459,7 @@ def _string(holder: Json, name: str) -> str:
         return value
     if value is None:
         return ""
-    raise _WrongTypeError(f"{name} is not a text")
+    raise _DamageError(f"{name} is not a text")
 
 
 def _error_json(error: ApiError) -> Json:

@@ -230,3 +230,26 @@ def test_a_daily_limit_in_a_stream_is_not_worth_a_retry() -> None:
 def test_an_exception_is_known_however_its_first_letter_is_written() -> None:
     error = in_stream("ThrottlingException", "", Place("ConverseStream", QWEN, "us-east-1"))
     assert (error.status, error.message) == (429, "Bedrock throttled the request: no text")
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"message": {}, "__type": [], "code": 7}',
+        b'{"message": "m", "__type": {"a": 1}, "originalStatusCode": "500", "resourceName": []}',
+        b'{"Message": null, "code": "#:#"}',
+        b"[1, 2]",
+        b'"text"',
+        b"\xff\xfe\x00",
+        b"{" * 100_000,
+        b'{"message": "\\ud800"}',
+    ],
+)
+@pytest.mark.parametrize("name", [b"", b"ModelErrorException", b"AccessDeniedException", b"\xff#\xfe:"])
+def test_whatever_a_refusal_holds_it_is_an_error_that_says_whether_to_retry(raw: bytes, name: bytes) -> None:
+    for status in (301, 400, 403, 404, 408, 413, 424, 429, 500, 503, 599):
+        error = failure(status, [(b"x-amzn-errortype", name)], raw, Place("Converse", QWEN, "us-east-1"))
+        assert error.type in STATUS_OF_TYPE
+        assert error.status >= 400
+        assert json.loads(error.body("req_1"))["error"]["message"]
+        assert error.headers()[0][0] == b"x-should-retry"

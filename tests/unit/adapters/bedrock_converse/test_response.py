@@ -1,5 +1,6 @@
 """Whole answers: content, stop reasons and usage."""
 
+import copy
 from typing import Any
 
 import pytest
@@ -191,3 +192,58 @@ def test_a_message_without_an_upstream_id_is_named_after_the_gateway_s() -> None
     assert message_id(ResponseState(model="m", request_id="req_ab-c"), [(b"date", b"x")]) == "msg_bdrk_abc"
     assert message_id(ResponseState(model="m"), []) == "msg_bdrk_local"
     assert message_id(ResponseState(model="m"), [(b"X-Amzn-RequestId", b"1-2")]) == "msg_bdrk_12"
+
+
+EVERYTHING = {
+    "output": {
+        "message": {
+            "role": "assistant",
+            "content": [
+                {"text": "a"},
+                {"reasoningContent": {"reasoningText": {"text": "hm", "signature": "c2ln"}}},
+                {"reasoningContent": {"redactedContent": "b3BhcXVl"}},
+                cited({"documentChar": {"documentIndex": 0, "start": 1, "end": 2}}, title="t", source="s"),
+                cited({"searchResultLocation": {"searchResultIndex": 0, "start": 1, "end": 2}}),
+                {"toolUse": {"toolUseId": "t", "name": "grep", "input": {"q": "a"}}},
+            ],
+        }
+    },
+    "stopReason": "tool_use",
+    "usage": {**USAGE, "cacheWriteInputTokens": 3, "cacheDetails": [{"ttl": "5m", "inputTokens": 3}]},
+    "serviceTier": {"type": "priority"},
+    "additionalModelResponseFields": {"stop_sequence": "x"},
+}
+HOSTILE = (None, True, -1, 10**30, 1.5, "", "\u00e9", [], [[]], [None], {}, {"text": {}}, {"type": []})
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The path of everything in a JSON value."""
+    members = (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    )
+    return [path, *(found for key, item in members for found in places(item, (*path, key)))]
+
+
+def replaced(value: Any, path: tuple[Any, ...], by: Any) -> Any:
+    if not path:
+        return by
+    copied = copy.copy(value)
+    copied[path[0]] = replaced(value[path[0]], path[1:], by)
+    return copied
+
+
+def outcome(body: Any) -> Any:
+    try:
+        return message(body, ResponseState(model="m"), "msg_1", Notes())[0]
+    except ApiError as error:
+        return error
+
+
+@pytest.mark.parametrize("path", places(EVERYTHING), ids=lambda path: "/".join(map(str, path)) or "body")
+def test_an_answer_with_anything_anywhere_is_a_valid_message_or_an_error(path: tuple[Any, ...]) -> None:
+    for evil in HOSTILE:
+        found = outcome(replaced(EVERYTHING, path, evil))
+        if isinstance(found, ApiError):
+            assert (found.status, found.retry) == (502, True)
+        else:
+            BetaMessage.model_validate(found)

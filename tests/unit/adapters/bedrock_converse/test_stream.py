@@ -122,15 +122,19 @@ EVENTS = st.one_of(
 
 
 def with_readable_inputs(events: list[tuple[str, dict[str, Any]]]) -> list[tuple[str, dict[str, Any]]]:
-    """The same events with tool inputs that begin a JSON object and go on with it, as a model writes them."""
+    """The same events with calls that have ids of their own and a JSON object for their input."""
     begun: set[int] = set()
     shown = []
-    for kind, payload in events:
+    for number, (kind, payload) in enumerate(events):
         index = payload.get("contentBlockIndex", 0)
         if kind == "contentBlockStart":
             begun.discard(index)
+            if "toolUse" in payload["start"]:
+                use = {**payload["start"]["toolUse"], "toolUseId": f"t{number}"}
+                shown.append(start(index, toolUse=use))
+                continue
         if payload.get("delta") == {"toolUse": {"input": "more"}}:
-            fragment = ",1" if index in begun else '{"a":[1'
+            fragment = " " if index in begun else '{"a":[1]}'
             begun.add(index)
             shown.append(delta(index, toolUse={"input": fragment}))
         else:
@@ -148,16 +152,12 @@ def test_events_in_any_order_give_a_stream_the_official_client_can_read(
     reason: str | None,
 ) -> None:
     decoder = fresh(placeholder="openclaude_no_tools")
-    message = check_grammar(
-        run(
-            decoder,
-            START,
-            *with_readable_inputs(events),
-            ("messageStop", {"stopReason": reason}),
-            ("metadata", METADATA),
-        )
-    )
-    assert message is not None
+    last = (("messageStop", {"stopReason": reason}), ("metadata", METADATA))
+    shown = run(decoder, START, *with_readable_inputs(events), *last)
+    message = check_grammar(shown)
+    if message is None:
+        assert "a tool call has input and no beginning" in shown[-1]["error"]["message"]
+        return
     assert message.usage.output_tokens == decoder.usage.output_tokens == 5
     names = [block.name for block in message.content if block.type == "tool_use"]
     assert set(names) <= {"grep"}
@@ -165,7 +165,7 @@ def test_events_in_any_order_give_a_stream_the_official_client_can_read(
 
 def test_a_stream_in_which_three_tools_interleave_is_put_in_order() -> None:
     tools = [start(index, toolUse={"toolUseId": f"t{index}", "name": "grep"}) for index in range(3)]
-    inputs = [delta(index, toolUse={"input": f"{{{index}}}"}) for index in (2, 1, 0)]
+    inputs = [delta(index, toolUse={"input": f'{{"q":{index}}}'}) for index in (2, 1, 0)]
     stops = [stop(index) for index in (1, 2, 0)]
     events = run(
         fresh(),
@@ -177,16 +177,17 @@ def test_a_stream_in_which_three_tools_interleave_is_put_in_order() -> None:
         ("metadata", METADATA),
     )
     use = "tool_use"
-    assert blocks(events) == [(0, use), "{0}", 0, (1, use), "{1}", 1, (2, use), "{2}", 2]
+    shown = [((index, use), f'{{"q":{index}}}', index) for index in range(3)]
+    assert blocks(events) == [part for block in shown for part in block]
 
 
 def test_what_waited_for_a_tool_without_a_stop_is_shown_before_the_message_stops() -> None:
     tools = [start(index, toolUse={"toolUseId": f"t{index}", "name": "grep"}) for index in range(2)]
-    inputs = [delta(1, toolUse={"input": "{}"}), delta(0, toolUse={"input": "[]"})]
+    inputs = [delta(1, toolUse={"input": "{}"}), delta(0, toolUse={"input": "{ }"})]
     events = run(
         fresh(), START, *tools, *inputs, ("messageStop", {"stopReason": "tool_use"}), ("metadata", METADATA)
     )
-    assert blocks(events) == [(0, "tool_use"), "[]", 0, (1, "tool_use"), "{}", 1]
+    assert blocks(events) == [(0, "tool_use"), "{ }", 0, (1, "tool_use"), "{}", 1]
     assert events[-2]["delta"]["stop_reason"] == "tool_use"
 
 
@@ -231,7 +232,6 @@ def test_blocks_without_a_messages_form_are_passed_over_with_a_note() -> None:
         start(2, toolUse={"toolUseId": "t", "name": "search", "type": "server_tool_use"}),
         stop(2),
         delta(3, video={}),
-        delta(4, toolUse={"input": "{}"}),
         delta(1, text="a"),
         ("messageStop", {"stopReason": "tool_use"}),
         ("metadata", METADATA),
@@ -242,7 +242,6 @@ def test_blocks_without_a_messages_form_are_passed_over_with_a_note() -> None:
         "placeholder_call_removed",
         "block_dropped:server_tool_use",
         "block_dropped:video",
-        "tool_delta_without_start",
         "stop_reason_repaired",
     ]
 
@@ -267,10 +266,24 @@ def test_a_finished_stream_does_not_wait_for_the_connection_to_close() -> None:
     )
 
 
-def test_a_late_block_after_the_message_stop_is_ignored() -> None:
-    decoder = fresh()
-    events = run(decoder, START, delta(0, text="a"), STOP, delta(1, text="late"), ("metadata", METADATA))
+def test_what_adds_nothing_after_the_message_stop_is_ignored() -> None:
+    late = (stop(0), STOP, START, start(1), delta(1, text=""), ("newEvent", {}))
+    events = run(fresh(), START, delta(0, text="a"), STOP, *late, ("metadata", METADATA))
     assert blocks(events) == [(0, "text"), "a", 0]
+    assert events[-1]["type"] == "message_stop"
+
+
+def test_the_same_start_of_a_tool_call_twice_begins_it_once() -> None:
+    tool = start(0, toolUse={"toolUseId": "t", "name": "grep"})
+    events = run(fresh(), START, tool, tool, delta(0, toolUse={"input": "{}"}), stop(0), stop(0), STOP)
+    assert blocks(events) == [(0, "tool_use"), "{}", 0]
+
+
+def test_a_delta_of_an_unknown_kind_takes_nothing_from_the_text_around_it() -> None:
+    decoder = fresh()
+    parts = (delta(0, text="a"), delta(0, hologram={}), delta(0, text="b"))
+    assert blocks(run(decoder, START, *parts, STOP, ("metadata", METADATA))) == [(0, "text"), "a", "b", 0]
+    assert decoder.notes == ["block_dropped:hologram"]
 
 
 def test_a_held_stream_starts_once_when_it_is_told_to() -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from openclaude.adapters.bedrock_converse.stream import SPOILED_CALL
 from support import bedrock_frames
 from support.bedrock_cases import sse_events
 from support.converse_streams import (
@@ -34,6 +35,7 @@ WRONG_TYPES = [
     start(2, toolUse={"name": "grep", "toolUseId": 7}),
     ("contentBlockStart", {"contentBlockIndex": 2, "start": "x"}),
     ("messageStop", {"stopReason": {}}),
+    delta(1, toolUse={"input": "{}"}),
 ]
 
 
@@ -44,6 +46,41 @@ def test_a_member_of_the_wrong_type_ends_the_stream_instead_of_losing_a_part_of_
     events = run(fresh(), START, delta(0, text="a"), event, stop(0), STOP, ("metadata", METADATA))
     assert check_grammar(events) is None
     assert "damaged" in events[-1]["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "late", [delta(0, text="b"), start(1, toolUse={"toolUseId": "t", "name": "grep"})], ids=["text", "tool"]
+)
+def test_content_behind_the_message_stop_is_not_lost_in_silence(late: tuple[str, dict[str, Any]]) -> None:
+    events = run(fresh(), START, delta(0, text="a"), STOP, late, ("metadata", METADATA))
+    assert check_grammar(events) is None
+    assert "content follows messageStop" in events[-1]["error"]["message"]
+
+
+def test_input_of_a_tool_call_that_is_over_is_not_lost_in_silence() -> None:
+    call = (start(0, toolUse={"toolUseId": "t", "name": "grep"}), delta(0, toolUse={"input": "{"}), stop(0))
+    late = delta(0, toolUse={"input": "}"})
+    assert check_grammar(run(fresh(), START, *call, late, STOP, ("metadata", METADATA))) is None
+
+
+@pytest.mark.parametrize("raw", ['{"q":', '"a"', "[]", "{}{}", "grep it", " "])
+@pytest.mark.parametrize("reason", ["tool_use", "end_turn", "brand_new"])
+def test_a_call_whose_input_is_no_json_object_is_not_handed_to_the_client_as_one(
+    raw: str, reason: str
+) -> None:
+    call = (start(0, toolUse={"toolUseId": "t", "name": "grep"}), delta(0, toolUse={"input": raw}), stop(0))
+    events = run(fresh(), START, *call, ("messageStop", {"stopReason": reason}), ("metadata", METADATA))
+    assert events[-1] == {"type": "error", "error": {"type": "api_error", "message": SPOILED_CALL}}
+
+
+@pytest.mark.parametrize("reason", ["max_tokens", "model_context_window_exceeded", "guardrail_intervened"])
+def test_a_call_that_was_cut_short_is_shown_as_far_as_it_went(reason: str) -> None:
+    call = (start(0, toolUse={"toolUseId": "t", "name": "grep"}), delta(0, toolUse={"input": '{"q": "a'}))
+    message = check_grammar(
+        run(fresh(), START, *call, ("messageStop", {"stopReason": reason}), ("metadata", METADATA))
+    )
+    assert message is not None
+    assert message.content[0].type == "tool_use"
 
 
 def test_a_wrong_type_that_waited_for_a_tool_call_is_noticed_when_its_turn_comes() -> None:
