@@ -174,12 +174,12 @@ def test_every_call_of_openclaude_that_is_shown_exists(page: str) -> None:
 
 def test_a_call_that_does_not_exist_would_be_noticed() -> None:
     shown = [
-        "openclaude doctor",
+        "openclaude physician",
         'eval "$(openclaude env)"',
         "pip uninstall openclaude",
         "openclaude -p stop",
     ]
-    assert [found[0] for span in shown for found in CALL.findall(span)] == ["doctor", "env"]
+    assert [found[0] for span in shown for found in CALL.findall(span)] == ["physician", "env"]
 
 
 @pytest.mark.parametrize("code", ["0", "1", "2", "3", "126, 127", "130"])

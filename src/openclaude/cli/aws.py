@@ -57,16 +57,21 @@ def add_parser(subparsers: Any) -> None:
     models.add_argument("--profile", metavar="NAME", help="use this AWS profile instead of the route's own")
     for command in (check, models):
         command.add_argument("--json", action="store_true", help="print one JSON object")
-        command.add_argument(
-            "--connect-to",
-            action="append",
-            default=[],
-            metavar="HOST:PORT=ADDR:PORT",
-            help="dial ADDR:PORT for HOST:PORT; TLS is still verified for HOST (may be repeated)",
-        )
-        command.add_argument(
-            "--ca-file", type=Path, metavar="FILE", help="trust these root certificates, and no others"
-        )
+        add_network(command)
+
+
+def add_network(command: Any) -> None:
+    """The flags that lead to other servers than the names say; there is no variable and no setting for it."""
+    command.add_argument(
+        "--connect-to",
+        action="append",
+        default=[],
+        metavar="HOST:PORT=ADDR:PORT",
+        help="dial ADDR:PORT for HOST:PORT; TLS is still verified for HOST (may be repeated)",
+    )
+    command.add_argument(
+        "--ca-file", type=Path, metavar="FILE", help="trust these root certificates, and no others"
+    )
 
 
 def run(args: argparse.Namespace, *, env: Mapping[str, str], stdout: TextIO, stderr: TextIO) -> int:
@@ -121,7 +126,7 @@ def _check(
     if args.profile is not None:
         routes = tuple(replace(route, profile=args.profile) for route in routes)
     steps = []
-    for step in check(routes, Tools(_caller(args), probe, time.time, env)):
+    for step in check(routes, Tools(caller(args), probe, time.time, env)):
         steps.append(step)
         if not args.json:
             print(step, file=stdout, flush=True)
@@ -154,7 +159,7 @@ def _models(
     if found.signer is None:
         return _failed(stderr, found.seen, found.remedy)
     try:
-        listed, others = models(_caller(args), found.signer, region)
+        listed, others = models(caller(args), found.signer, region)
     except ApiError as error:
         return _failed(stderr, *problem_of(error))
     except UnreachableError as error:
@@ -179,7 +184,8 @@ def _failed(stderr: TextIO, what: str, hint: str) -> int:
     return FAILED
 
 
-def _caller(args: argparse.Namespace) -> "Caller":
+def caller(args: argparse.Namespace) -> "Caller":
+    """What sends the requests of a command with `--connect-to` and `--ca-file`. Raises `DialError`, `NoTrustStoreError`, OSError."""
     from openclaude.edge import dial, tls  # noqa: PLC0415
     from openclaude.edge.oneshot import OneShot  # noqa: PLC0415
     from openclaude.preflight.calling import Caller  # noqa: PLC0415

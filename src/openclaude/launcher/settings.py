@@ -238,9 +238,13 @@ def _slot_variables(slots: Mapping[str, str]) -> dict[str, str]:
     return named | ({SMALL_FAST: slots["haiku"]} if "haiku" in slots else {})
 
 
+def is_alias(model: str) -> bool:
+    """Whether the client reads the name as one of its tiers, or as its own choice."""
+    return model.strip().lower().partition("[")[0] in _ALIASES
+
+
 def _acceptable(model: str, routable: Callable[[str], bool]) -> bool:
-    alias = model.strip().lower().partition("[")[0]
-    return alias in _ALIASES or routable(model)
+    return is_alias(model) or routable(model)
 
 
 def _both_cases() -> tuple[tuple[str, str], tuple[str, str]]:

@@ -127,9 +127,14 @@ def _why_not(
     """What the files say is wrong, which names file and section; else botocore's reason."""
     at_hand = aws_problem(env, home, profile, now, dmi=ambient)
     if at_hand is not None:
-        seen, _, remedy = at_hand.removesuffix(_FALL_BACK).rpartition(": ")
-        return seen, remedy
+        return seen_and_remedy(at_hand)
     return problem_of(explained(found["error"], found["detail"], profile))
+
+
+def seen_and_remedy(line: str) -> tuple[str, str]:
+    """What `launcher.awscheck.aws_problem` says, in its two parts; that Bedrock can be done without is left out."""
+    seen, _, remedy = line.removesuffix(_FALL_BACK).rpartition(": ")
+    return seen, remedy
 
 
 def _left(seconds: float) -> str:

@@ -1,0 +1,102 @@
+"""Claude Code itself, and the login it will send."""
+
+import json
+import re
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from openclaude.doctor.findings import Finding, ok, problem, warning
+from openclaude.doctor.patient import Patient
+from openclaude.launcher.client import ClientError, find_client
+
+OLDEST: Final = (2, 1, 330)
+NEWEST: Final = (2, 1, 330)
+"""The versions of Claude Code that openClaude is tested with."""
+_SPAN: Final = (
+    ".".join(map(str, OLDEST))
+    if OLDEST == NEWEST
+    else f"{'.'.join(map(str, OLDEST))} to {'.'.join(map(str, NEWEST))}"
+)
+_LOG_IN: Final = "run `claude` once and type /login"
+
+
+def client(patient: Patient) -> Iterator[Finding]:
+    """Whether Claude Code is there, and in a version that was tried."""
+    try:
+        found = find_client(patient.env, patient.machine.program)
+    except ClientError as error:
+        yield problem("client", str(error), error.hint)
+        return
+    try:
+        said = patient.machine.version_of(found, patient.env)
+    except OSError as error:
+        yield problem("client", f"{found} cannot be started: {error.strerror}", "install Claude Code again")
+        return
+    number = re.search(r"(\d+)\.(\d+)\.(\d+)", said)
+    if number is None:
+        yield problem(
+            "client",
+            f"{found} does not say its version",
+            f"see what `{found} --version` prints, and install it again",
+        )
+        return
+    version = tuple(map(int, number.groups()))
+    if version < OLDEST:
+        yield warning(
+            "client", f"{found} is version {number[0]}, older than what was tested ({_SPAN})", "claude update"
+        )
+    elif version > NEWEST:
+        yield warning(
+            "client",
+            f"{found} is version {number[0]}, newer than what was tested ({_SPAN})",
+            f"if sessions fail, take the tested one: npm install -g @anthropic-ai/claude-code@{'.'.join(map(str, NEWEST))}",
+        )
+    else:
+        yield ok("client", f"{found}, version {number[0]}")
+
+
+def login(patient: Patient) -> Iterator[Finding]:
+    """Whether there is a login. It is looked at as far as needed to see that it is one, and goes nowhere."""
+    if patient.config and all(route.to != "anthropic" for route in patient.routes):
+        yield ok("login", "no route goes to Anthropic, so none is needed")
+    elif patient.env.get("CLAUDE_CODE_OAUTH_TOKEN"):
+        yield ok("login", "a token in CLAUDE_CODE_OAUTH_TOKEN; Claude Code sends it")
+    elif patient.machine.platform == "darwin":
+        yield ok("login", "in the keychain, if there is one; openClaude does not open it")
+    else:
+        yield from _stored(patient, _credentials(patient))
+
+
+def _credentials(patient: Patient) -> Path:
+    """Where Claude Code keeps its login on Linux."""
+    place = patient.env.get("CLAUDE_SECURESTORAGE_CONFIG_DIR")
+    return (Path(place) if place else patient.own.folder) / ".credentials.json"
+
+
+def _stored(patient: Patient, path: Path) -> Iterator[Finding]:
+    try:
+        mode = path.stat().st_mode
+        found: Any = json.loads(path.read_bytes()).get("claudeAiOauth", {})
+        usable = isinstance(found, dict) and bool(found.get("accessToken"))
+    except FileNotFoundError:
+        yield problem("login", f"nobody is logged in: {path} is not there", _LOG_IN)
+        return
+    except (OSError, ValueError, AttributeError):
+        yield problem(
+            "login", f"{path} cannot be read as Claude Code's login", f"{_LOG_IN}: it writes the file anew"
+        )
+        return
+    if not usable:
+        yield problem("login", f"{path} holds no login for a Claude plan", _LOG_IN)
+        return
+    ends = found.get("expiresAt")
+    over = isinstance(ends, int | float) and ends / 1000 < patient.machine.now()
+    if over and not found.get("refreshToken"):
+        yield problem("login", f"the login in {path} has run out and cannot be renewed", _LOG_IN)
+    else:
+        renewal = "; it has run out and Claude Code renews it at its next start" if over else ""
+        yield ok("login", f"{path} holds one{renewal}")
+    if stat.S_IMODE(mode) & 0o077:
+        yield warning("login", f"{path} can be read by other users", f"chmod 600 {path}")
