@@ -80,6 +80,7 @@ class ClientConnection(asyncio.Protocol):
         self._head_since: float | None = None
         self._head_bytes = 0
         self._paused_since: float | None = None
+        self._held = b""
 
     # asyncio
 
@@ -188,7 +189,9 @@ class ClientConnection(asyncio.Protocol):
         if self._close_after:
             lines.append(b"connection: close\r\n")
         lines.append(b"\r\n")
-        self._write(b"".join(lines))
+        # Nearly always some of the body follows in the same turn of the loop: one system call for both.
+        self._held = b"".join(lines)
+        self._server.loop.call_soon(self._flush)
 
     def write(self, data: bytes) -> None:
         if self._bodyless or not data:
@@ -198,6 +201,7 @@ class ClientConnection(asyncio.Protocol):
     def end(self) -> None:
         if self._chunked_answer:
             self._write(_LAST_CHUNK)
+        self._flush()
         self._exchange = None
         self._answering = False
         self.resume_body()
@@ -295,6 +299,7 @@ class ClientConnection(asyncio.Protocol):
 
     def _linger(self) -> None:
         """Close the sending half and read on for a while: a reset would overtake the answer on its way."""
+        self._flush()
         transport = self._transport
         if transport is None:
             return
@@ -311,6 +316,12 @@ class ClientConnection(asyncio.Protocol):
         self.write(body)
         self.end()
 
+    def _flush(self) -> None:
+        if self._held:
+            self._write(b"")
+
     def _write(self, data: bytes) -> None:
+        if self._held:
+            data, self._held = self._held + data, b""
         if self._transport is not None:
             self._transport.write(data)

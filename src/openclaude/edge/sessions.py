@@ -19,6 +19,7 @@ MOST: Final = 1024
 @dataclass(slots=True)
 class _Session:
     variables: dict[str, str]
+    fingerprint: str
     holders: int = 0
 
 
@@ -33,6 +34,7 @@ class Sessions:
     def __init__(self, *, base: Mapping[str, str], own: Mapping[str, str]) -> None:
         self._base = dict(base)
         self._own = {name: value for name, value in own.items() if name.startswith(PREFIX)}
+        self._own_fingerprint = _digest(self._own)
         self._sessions: dict[str, _Session] = {}
 
     def __len__(self) -> int:
@@ -45,10 +47,11 @@ class Sessions:
         PATH comes along for credential_process; everything else that is not AWS's is ignored.
         """
         kept = _checked(variables)
-        name = _digest(kept)[:12]
+        fingerprint = _digest(kept)
+        name = fingerprint[:12]
         if name not in self._sessions and len(self._sessions) >= MOST:
             self._sessions.pop(next(iter(self._sessions)))
-        session = self._sessions.setdefault(name, _Session(kept))
+        session = self._sessions.setdefault(name, _Session(kept, fingerprint))
         session.holders += 1
         return name
 
@@ -71,7 +74,8 @@ class Sessions:
 
     def fingerprint(self, name: str) -> str:
         """The same for every session with the same variables, so that they share one look-up."""
-        return _digest(self._variables(name))
+        session = self._sessions.get(name)
+        return self._own_fingerprint if session is None else session.fingerprint
 
     def _variables(self, name: str) -> dict[str, str]:
         session = self._sessions.get(name)

@@ -143,8 +143,9 @@ def response_framing(status: int, headers: Sequence[Header]) -> int | None:
         return 0
     length: bytes | None = None
     chunked = False
-    for name, value in headers:
-        key = name.lower()
+    kinds = _framing_names(tuple([name for name, _ in headers]))
+    for place, key in kinds:
+        value = headers[place][1]
         if key == b"content-length":
             if length is not None and length != value:
                 raise HeadError(502, "two different Content-Length headers")
@@ -160,14 +161,24 @@ def response_framing(status: int, headers: Sequence[Header]) -> int | None:
     return int(length)
 
 
+@functools.lru_cache(maxsize=256)
+def _framing_names(names: tuple[bytes, ...]) -> tuple[tuple[int, bytes], ...]:
+    """Place and lower-case name of the headers that frame a body; providers send the same names again and again."""
+    return tuple(
+        (place, name.lower())
+        for place, name in enumerate(names)
+        if name.lower() in (b"content-length", b"transfer-encoding")
+    )
+
+
 def splits_a_response(headers: Sequence[Header]) -> bool:
     """Whether a header's name or value could end a header line early when it is written out again."""
-    return _has_bad_value(headers) or not all(_is_token(name) for name, _ in headers)
+    return _has_bad_value(headers) or not _are_tokens(tuple([name for name, _ in headers]))
 
 
 @functools.lru_cache(maxsize=256)
-def _is_token(name: bytes) -> bool:
-    return _TOKEN.fullmatch(name) is not None
+def _are_tokens(names: tuple[bytes, ...]) -> bool:
+    return all(_TOKEN.fullmatch(name) is not None for name in names)
 
 
 _MONTHS = {

@@ -52,6 +52,8 @@ FIELDS = (
     "top_p",
 )
 """The members of a Messages request, `tools` apart, that the translation reads. It drops the others."""
+_LONG = 8 * 1024
+"""Bytes from which on it is quicker to leave the tools unread."""
 _READER = jsontext.PartialReader(FIELDS, "tools")
 _TOOL_BLOCKS = frozenset({"toolUse", "toolResult"})
 _FIXED_SAMPLING = frozenset({"claude", "gpt"})
@@ -150,7 +152,7 @@ class Builder:
         Raises:
             JsonError: not JSON.
         """
-        found = _READER.read(raw)
+        found = _READER.read(raw) if len(raw) > _LONG else None
         if found is not None:
             body, tools_text = found
             if not tools_text:

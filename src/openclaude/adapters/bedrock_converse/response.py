@@ -76,7 +76,7 @@ def empty_message(state: ResponseState, identity: str) -> Json:
         "content": [],
         "stop_reason": None,
         "stop_sequence": None,
-        "usage": usage_json({}),
+        "usage": {**_NO_USAGE},
     }
 
 
@@ -93,10 +93,10 @@ def message(body: Any, state: ResponseState, identity: str, notes: Notes) -> tup
             502, "api_error", "Bedrock answered 200 with a body that is no Converse answer", retry=True
         )
     answer = empty_message(state, identity)
-    answer["usage"] = usage_json(body)
+    answer["usage"] = counts = usage_json(body)
     if state.discard:
         answer["stop_reason"] = "max_tokens"
-        return answer, usage_of(body)
+        return answer, usage_of(counts)
     reason = string(body.get("stopReason"))
     if (problem := malformed(reason)) is not None:
         raise problem
@@ -106,7 +106,7 @@ def message(body: Any, state: ResponseState, identity: str, notes: Notes) -> tup
     answer["stop_reason"] = stop_reason(reason, notes, has_tool=has_tool)
     if answer["stop_reason"] == "stop_sequence":
         answer["stop_sequence"] = stop_sequence(body, state)
-    return answer, usage_of(body)
+    return answer, usage_of(counts)
 
 
 def content_block(block: Json, state: ResponseState, notes: Notes) -> list[Json]:
@@ -279,21 +279,21 @@ def usage_json(event: Json) -> Json:
         "cache_read_input_tokens": _count(counts, "cacheReadInputTokens"),
         "output_tokens": _count(counts, "outputTokens"),
     }
-    details = objects(counts.get("cacheDetails"))
-    short, long = (
-        sum(_count(part, "inputTokens") for part in details if part.get("ttl") == ttl) for ttl in ("5m", "1h")
-    )
-    if details and short + long == written:
-        usage["cache_creation"] = {"ephemeral_5m_input_tokens": short, "ephemeral_1h_input_tokens": long}
+    if details := objects(counts.get("cacheDetails")):
+        short, long = (
+            sum(_count(part, "inputTokens") for part in details if part.get("ttl") == ttl)
+            for ttl in ("5m", "1h")
+        )
+        if short + long == written:
+            usage["cache_creation"] = {"ephemeral_5m_input_tokens": short, "ephemeral_1h_input_tokens": long}
     tier = event.get("serviceTier")
     if isinstance(tier, dict) and (name := string(tier.get("type"))) in _TIERS:
         usage["service_tier"] = _TIERS[name]
     return usage
 
 
-def usage_of(event: Json) -> Usage:
-    """The same counts as a value."""
-    counts = usage_json(event)
+def usage_of(counts: Json) -> Usage:
+    """The counts of a Messages `usage` as a value."""
     return Usage(
         input_tokens=counts["input_tokens"],
         output_tokens=counts["output_tokens"],
@@ -304,4 +304,7 @@ def usage_of(event: Json) -> Usage:
 
 def _count(holder: Json, key: str) -> int:
     value = holder.get(key)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
+    return value if type(value) is int and value >= 0 else 0
+
+
+_NO_USAGE = usage_json({})

@@ -221,7 +221,7 @@ class ConverseStreamDecoder:
 
     def _keep_metadata(self, event: Json) -> None:
         self._metadata = event
-        self.usage = usage_of(event)
+        self.usage = usage_of(usage_json(event))
         if self._stop is not None:
             self._finish()
 

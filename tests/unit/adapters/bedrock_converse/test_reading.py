@@ -19,6 +19,8 @@ from support.messages_requests import REQUESTS
 
 PACKAGE = Path(bedrock_converse.__file__).parent
 OF_REQUESTS = ("request.py", "validate.py", "adapter.py")
+FILLER = b" " * 10_000
+"""Makes a body long enough to be read in parts."""
 NOT_MEMBERS = {"toolConfig", "inferenceConfig", "additionalModelRequestFields", "system", "messages", "tools"}
 
 
@@ -47,7 +49,7 @@ def test_every_member_that_the_code_reads_is_read_from_the_text() -> None:
 
 def prepared(adapter: ConverseAdapter, body: dict[str, Any]) -> Any:
     try:
-        return json.loads(adapter.prepare(json.dumps(body).encode()).body or b"null")
+        return json.loads(adapter.prepare(json.dumps(body).encode() + FILLER).body or b"null")
     except ApiError as error:
         return error.status, error.message
 
@@ -89,7 +91,10 @@ def test_tools_that_are_odd_are_left_to_the_whole_reading(tools: bytes) -> None:
     adapter = ConverseAdapter(
         route="", model_id="qwen.qwen3-coder-next", region="us-west-2", profile=named("qwen-text")
     )
-    raw = b'{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"hi"}],"tools":%b}' % tools
+    raw = (
+        b'{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"hi"}],"tools":%b}' % tools
+        + FILLER
+    )
     assert prepared_text(adapter, raw) == prepared_text(adapter, raw)
     assert prepared_text(adapter, raw) == translated(jsontext.loads(raw), "qwen-text")
 
