@@ -119,13 +119,15 @@ def _profile_text(row: dict[str, Any]) -> str:
     width = max(len(name) for name in shown["members"])
     head = f"{row['match']}: {row['model']}, profile {shown['name']} (* set by the route)"
     lines = [
-        f"{'*' if name in shown['overridden'] else ' '} {name.ljust(width)}  {_cell(value)}"
+        f"{'*' if name in shown['overridden'] else ' '} {name.ljust(width)}  {_cell(name, value)}"
         for name, value in shown["members"].items()
     ]
     return "\n".join([head, *lines])
 
 
-def _cell(value: Any) -> str:
+def _cell(name: str, value: Any) -> str:
+    if name == "betas" and value is None:
+        return "the dialect's own list"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):

@@ -17,6 +17,7 @@ MODELS: Final = MappingProxyType(
     {
         "claude": "us.anthropic.claude-sonnet-4-6",
         "claude-3": "anthropic.claude-3-5-haiku-20241022-v1:0",
+        "claude-3-7": "us.anthropic.claude-3-7-sonnet-20250219-v1:0",
         "claude-5": "us.anthropic.claude-sonnet-5-5",
         "claude-before-4-5": "us.anthropic.claude-sonnet-4-20250514-v1:0",
         "claude-invoke": "us.anthropic.claude-sonnet-4-6",
@@ -33,6 +34,7 @@ MODELS: Final = MappingProxyType(
         "kimi-text": "moonshot.kimi-k2-thinking",
         "llama3": "us.meta.llama3-3-70b-instruct-v1:0",
         "llama4": "us.meta.llama4-maverick-17b-instruct-v1:0",
+        "llama4-scout": "us.meta.llama4-scout-17b-instruct-v1:0",
         "minimax": "minimax.minimax-m2.5",
         "mistral": "mistral.devstral-2-123b",
         "mistral-large-3": "mistral.mistral-large-3-675b-instruct",

@@ -13,6 +13,8 @@ from openclaude.adapters.bedrock_converse.pieces import Json, objects
 from openclaude.adapters.bedrock_invoke.request import with_prompt
 
 _EXTRA: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_.]*): Extra inputs are not permitted")
+_EXTRANEOUS: Final = re.compile(r"#/?([A-Za-z0-9_./]*): extraneous key \[([A-Za-z0-9_.]+)\] is not permitted")
+"""Bedrock's own check of a body, which names fields as JSON pointers."""
 _MAX_TOKENS: Final = re.compile(r"max_tokens: \d+ > (\d+)|exceeds the model limit of (\d+)")
 _SAMPLING: Final = re.compile(
     r"`?(temperature|top_p|top_k)`?\W.{0,60}(?:deprecated|not supported|cannot both be specified)"
@@ -37,8 +39,8 @@ def read(message: str) -> Verdict | None:
     if (limit := _MAX_TOKENS.search(message)) is not None:
         number = int((limit[1] or limit[2])[:9])
         return Verdict(CLAMP, "max_tokens", number) if number > 0 else None
-    if (extra := _EXTRA.search(message)) is not None:
-        what = _removable(extra[1].split("."))
+    if (path := _extra_field(message)) is not None:
+        what = _removable(path)
         return Verdict(REMOVE, what) if what is not None else None
     if _SCHEMA in message:
         return Verdict(REMOVE, "output_config.format")
@@ -48,6 +50,15 @@ def read(message: str) -> Verdict | None:
         return Verdict(REMOVE, _ADAPTIVE)
     found = _SAMPLING.search(message)
     return Verdict(REMOVE, _second(found[1], message)) if found is not None else None
+
+
+def _extra_field(message: str) -> list[str] | None:
+    """The path of the field that a refusal calls one too many."""
+    if (extra := _EXTRA.search(message)) is not None:
+        return extra[1].split(".")
+    if (extra := _EXTRANEOUS.search(message)) is not None:
+        return [part for part in (*extra[1].split("/"), extra[2]) if part]
+    return None
 
 
 def _second(name: str, message: str) -> str:

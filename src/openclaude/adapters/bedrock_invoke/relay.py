@@ -15,7 +15,8 @@ from openclaude.domain.errors import STATUS_OF_TYPE, ApiError
 from openclaude.domain.usage import Usage
 from openclaude.wire import jsontext, sse
 
-TRUNCATED: Final = "The Bedrock stream ended before message_stop."
+TRUNCATED: Final = "The Bedrock stream ended before messageStop."
+"""The same sentence in every dialect."""
 
 _METRICS: Final = "amazon-bedrock-invocationMetrics"
 _CACHE_COUNTS: Final = (

@@ -151,7 +151,7 @@ class _Request:
         self._notes = Notes()
         self._flag_notes = Notes()
         self._flags = set(
-            claude.betas(heading.betas, body.get("betas"), surface.dialect, profile, self._flag_notes)
+            claude.betas(heading.betas, _body_betas(body), surface.dialect, profile, self._flag_notes)
         )
         self._max_tokens = max(1, min(body["max_tokens"], profile.max_output))
         self._sent: Json = {}
@@ -335,6 +335,12 @@ class _Request:
         version = self._heading.version.strip() or b"2023-06-01"
         flags = ",".join(sorted(self._flags)).encode()
         return ((b"anthropic-version", version), *(((b"anthropic-beta", flags),) if flags else ()))
+
+
+def _body_betas(body: Json) -> list[Any]:
+    """The betas in a body: the SDK's `betas`, and `anthropic_beta` of a client that was written for Bedrock."""
+    lists = (body.get("betas"), body.get("anthropic_beta"))
+    return [name for names in lists if isinstance(names, list) for name in names]
 
 
 def with_prompt(system: Any, schema: Any) -> list[Json]:

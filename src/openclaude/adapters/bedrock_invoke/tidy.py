@@ -53,7 +53,7 @@ def kept(block: Json, members: frozenset[str]) -> Json:
 
 
 def object_schema(value: Any) -> Json:
-    """A tool's schema: an object at its root, `custom` read as object at any depth.
+    """A tool's schema: an object at its root, `custom` read as object at any depth, empty properties left out.
 
     The walk knows where schemas stand, so a default or an enum that looks like a schema is left alone.
     """
@@ -64,7 +64,11 @@ def object_schema(value: Any) -> Json:
 def _schema(node: Any) -> Any:
     if not isinstance(node, dict):
         return node
-    return {key: _member(key, value) for key, value in node.items()}
+    return {
+        key: _member(key, value)
+        for key, value in node.items()
+        if value is not None or key not in ("properties", "required")
+    }
 
 
 def _member(key: str, value: Any) -> Any:

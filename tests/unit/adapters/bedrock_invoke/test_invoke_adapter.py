@@ -190,6 +190,8 @@ ONE_TOOL = {"tools": [{"name": "t", "input_schema": {"type": "object"}, "defer_l
         ({"output_config": SCHEMA}, "Schema is too complex for compilation.", "output_config.format", {"output_config": None}),
         ({"output_config": {"effort": "low"}}, "output_config.effort: Extra inputs are not permitted", "output_config.effort", {"output_config": None}),
         (ONE_TOOL, "tools.0.custom.defer_loading: Extra inputs are not permitted", "tools.defer_loading", {"tools": [{"name": "t", "input_schema": {"type": "object"}}]}),
+        ({"output_config": {"effort": "low"}}, "Malformed input request: #: extraneous key [output_config] is not permitted, please reformat your input and try again.", "output_config", {"output_config": None}),
+        (ONE_TOOL, "Malformed input request: #/tools/0: extraneous key [defer_loading] is not permitted, please reformat your input", "tools.defer_loading", {"tools": [{"name": "t", "input_schema": {"type": "object"}}]}),
         ({"metadata": {"user_id": "u"}}, "metadata: Extra inputs are not permitted", "metadata", {"metadata": None}),
         ({"betas": ["context-1m-2025-08-07"]}, "invalid beta flag", "anthropic_beta", {"anthropic_beta": None}),
         (
@@ -277,6 +279,7 @@ def test_a_life_of_cache_marks_that_is_refused_goes_from_every_block() -> None:
     "message",
     [
         "messages.0.content: Extra inputs are not permitted",
+        "Malformed input request: #/messages/0: extraneous key [name] is not permitted",
         "max_tokens: 2000 > 0, which is the maximum",
         "prompt is too long: 210000 tokens > 200000 maximum",
         "temperature: Input should be a number",

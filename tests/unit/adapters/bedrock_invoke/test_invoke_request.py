@@ -544,3 +544,20 @@ def test_a_longer_conversation_keeps_what_a_shorter_one_became(
     ]
     first, second = sent(messages), sent(longer)
     assert second[: len(first)] == first
+
+
+def test_betas_in_a_body_are_merged_under_both_their_names() -> None:
+    body = asked(betas=["effort-2025-11-24"], anthropic_beta=["context-1m-2025-08-07", "made-up", 7])
+    found = built(body, betas=b"compact-2026-01-12")
+    assert found.body["anthropic_beta"] == [
+        "compact-2026-01-12",
+        "context-1m-2025-08-07",
+        "effort-2025-11-24",
+    ]
+    assert found.notes == ("beta_dropped:made-up",)
+
+
+def test_a_schema_s_empty_members_are_left_out() -> None:
+    schema = {"type": "custom", "properties": None, "required": None, "items": {"properties": None}}
+    found = built(asked(tools=[{"name": "t", "input_schema": schema}]))
+    assert found.body["tools"][0]["input_schema"] == {"type": "object", "items": {}}

@@ -214,7 +214,7 @@ def test_what_is_no_event_is_damage(frame: bytes) -> None:
 def test_a_stream_that_stops_short_is_an_error_with_what_came_before() -> None:
     _, events = run(chunks(start(), *text_block(0, "x"), delta()))
     assert events[-2]["type"] == "message_delta"
-    assert events[-1]["error"]["message"] == "The Bedrock stream ended before message_stop."
+    assert events[-1]["error"]["message"] == "The Bedrock stream ended before messageStop."
     _, events = run(chunks(start(), *text_block(0, "x"), stop()))
     assert events[-1]["type"] == "error"
 
