@@ -1,6 +1,7 @@
 """What a Bedrock route sends, and what it reads off a refusal before anyone translates it."""
 
 import hashlib
+import json
 from collections.abc import Sequence
 
 from openclaude.domain.errors import ApiError
@@ -33,6 +34,12 @@ def silent(limit: float, origin: str) -> ApiError:
         f"openClaude: {origin} sent nothing for {limit:.0f} s. hint: try again; if it stays, look at the AWS Health page",
         retry=True,
     )
+
+
+def restated(error: ApiError) -> tuple[int, list[Header], bytes]:
+    """An error that came inside a stream, in the form of a refusal: status, headers and body."""
+    named = [(b"x-amzn-errortype", b"ValidationException")] if error.status == 400 else []
+    return error.status, named, json.dumps({"message": error.message}).encode()
 
 
 def blames_the_time(body: bytes) -> bool:

@@ -17,7 +17,14 @@ from openclaude.domain.models import normalise
 from openclaude.domain.usage import Usage
 from openclaude.gateway.exchange import Answer, Services
 from openclaude.gateway.observers import with_usage
-from openclaude.gateway.refusals import blames_the_time, for_profile, outdated, silent, upstream_request
+from openclaude.gateway.refusals import (
+    blames_the_time,
+    for_profile,
+    outdated,
+    restated,
+    silent,
+    upstream_request,
+)
 from openclaude.gateway.routes import SignedRoute
 from openclaude.ports import Credential, ProviderCall, StreamDecoder, Timer, UpstreamCall
 from openclaude.wire import http1
@@ -33,6 +40,9 @@ WHOLE_ANSWER: Final = 600.0
 """Seconds until the head of an answer that is not streamed: the client's own limit."""
 METADATA_GRACE: Final = 2.0
 """Seconds that a finished stream waits for its token counts."""
+UNREADABLE: Final = (
+    "openClaude could not read Bedrock's answer. hint: try again; logs/gateway.err has the reason"
+)
 ERROR_BODY_LIMIT: Final = 256 * 1024
 WHOLE_BODY_LIMIT: Final = 64 * 1024 * 1024
 
@@ -61,7 +71,7 @@ class TranslatedExchange:
         self._credential: Credential | None = None
         self._repeated: set[str] = set()
         self._timer: Timer | None = None
-        self._sent_at = 0.0
+        self._asked_at = 0.0
         self._heard_at = 0.0
         self._shown_at = 0.0
 
@@ -72,6 +82,7 @@ class TranslatedExchange:
 
     def body_complete(self) -> None:
         raw, self._pieces = b"".join(self._pieces), []
+        self._asked_at = self._services.clock.monotonic()
         self._answer.record.upstream_model = self._route.upstream_model
         try:
             self._prepare(raw)
@@ -131,9 +142,11 @@ class TranslatedExchange:
 
     def _send(self, authorized: AuthorizedRequest) -> None:
         call = self._expect_call()
-        self._sent_at = self._heard_at = self._shown_at = self._services.clock.monotonic()
+        now = self._heard_at = self._shown_at = self._services.clock.monotonic()
         self._upstream = self._services.transport.send(authorized, (call.body,), self)
-        self._arm(PING_EVERY)
+        self._arm(
+            PING_EVERY if self._answer.started else min(PING_EVERY, max(0.0, self._asked_at + HOLD - now))
+        )
 
     # the provider's end
 
@@ -163,7 +176,7 @@ class TranslatedExchange:
             self._once_more(self._decoder.failure)
         elif self._decoder.finished:
             self._finish_early()
-        elif self._decoder.awaiting_metadata:
+        elif self._decoder.awaiting_metadata and self._first("metadata"):
             self._arm(METADATA_GRACE)
 
     def complete(self) -> None:
@@ -185,10 +198,19 @@ class TranslatedExchange:
                 self._failed_answer(status, headers, body)
         except ApiError as error:
             self._once_more(error)
+        except Exception:
+            # The transport reports what it is; the client must not wait for an answer that is not coming.
+            self._refuse(ApiError(502, "api_error", UNREADABLE, retry=True))
+            raise
 
     def _once_more(self, error: ApiError) -> None:
-        """Repeat a request whose answer made no sense, once and while nothing was shown; otherwise pass the error on."""
-        if MALFORMED_OUTPUT in error.notes and not self._answer.started and self._first(MALFORMED_OUTPUT):
+        """Repeat a request that was not understood, or whose answer makes no sense, while nothing was shown."""
+        amended = None if self._answer.started else self._expect_call().retry_without(*restated(error))
+        if amended is not None:
+            self._decoder = None
+            self._note(amended.notes)
+            self._dispatch(amended)
+        elif MALFORMED_OUTPUT in error.notes and not self._answer.started and self._first(MALFORMED_OUTPUT):
             self._note(error.notes)
             self._decoder = None
             self._dispatch(self._expect_call())
@@ -219,7 +241,9 @@ class TranslatedExchange:
     def _finish_early(self) -> None:
         """The last event is out: the client need not wait for the end of the provider's message."""
         self._finish_stream()
-        self._timer = self._services.clock.call_later(METADATA_GRACE, self._drop_upstream)
+        whole = self._decoder is not None and self._decoder.stop_reason is not None
+        # Behind damage nothing on this connection can be trusted.
+        self._timer = self._services.clock.call_later(METADATA_GRACE if whole else 0, self._drop_upstream)
 
     def _finish_stream(self) -> None:
         self._disarm()
@@ -254,7 +278,7 @@ class TranslatedExchange:
     def _failed_answer(self, status: int, headers: Sequence[Header], body: bytes) -> None:
         """Bedrock refused: learn from it, renew the keys once, or pass the reason on."""
         call = self._expect_call()
-        amended = call.retry_without(status, headers, body)
+        amended = None if self._answer.started else call.retry_without(status, headers, body)
         if amended is not None:
             self._note(amended.notes)
             self._dispatch(amended)
@@ -332,7 +356,7 @@ class TranslatedExchange:
             if now - self._shown_at >= PING_EVERY:
                 self._shown_at = now
                 self._answer.write(PING)
-        elif now - self._sent_at >= HOLD:
+        elif now - self._asked_at >= HOLD:
             self._shown_at = now
             self._answer.stream(self._marks())
             if call.streams:

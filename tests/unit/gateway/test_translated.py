@@ -1,7 +1,10 @@
 import json
+from typing import Any
 
 import pytest
 
+from openclaude.adapters.bedrock_converse import ConverseAdapter, ConverseCall
+from openclaude.adapters.profiles import profile_for
 from openclaude.credentials.outbound import credential_lines
 from openclaude.domain.errors import ApiError, upstream_unreachable
 from openclaude.domain.http import Endpoint
@@ -219,6 +222,124 @@ def test_an_unsupported_field_is_removed_and_the_request_sent_once_more() -> Non
     gateway.transport.calls[1].answer(200, json.dumps(WHOLE).encode())
     assert gateway.client.status == 200
     assert any("temperature" in note for note in gateway.log.records[0].notes)
+
+
+UNSUPPORTED = "This model doesn't support the temperature field. Remove temperature and try again."
+
+
+def test_a_field_that_the_first_frame_refuses_is_removed_too() -> None:
+    gateway, call = streaming(temperature=0.5)
+    call.receiver.head(200, [], None)
+    call.receiver.data(exception("validationException", {"message": UNSUPPORTED}))
+    again = gateway.transport.calls[1]
+    assert call.events == ["cancelled"]
+    assert b"temperature" not in again.body
+    again.receiver.head(200, [], None)
+    again.receiver.data(START + TEXT + STOP + METADATA)
+    assert (gateway.client.status, gateway.events[-1]) == (200, "message_stop")
+    assert gateway.log.records[0].notes == ("learned:temperature",)
+
+
+def test_nothing_is_learned_once_the_client_was_sent_something() -> None:
+    gateway, call = streaming(tools=[{"name": "t", "input_schema": {"type": "object"}}])
+    gateway.clock.advance(61)
+    assert gateway.events == ["message_start", "ping"]
+    text = b'{"message": "This model doesn\'t support tool use in streaming mode."}'
+    call.answer(400, text, [(b"x-amzn-errortype", b"ValidationException")])
+    assert len(gateway.transport.calls) == 1
+    assert gateway.events == ["message_start", "ping", "error"]
+
+
+def test_two_reasons_at_most_are_learned_from_one_request_and_each_once() -> None:
+    gateway = Gateway()
+    gateway.ask("qwen-3-coder", temperature=0.5, top_p=0.5, stop_sequences=["x"])
+    for name in ("temperature", "temperature", "topP", "stopSequences"):
+        text = UNSUPPORTED.replace("temperature", name)
+        body = json.dumps({"message": text}).encode()
+        if gateway.client.events:
+            break
+        gateway.transport.calls[-1].answer(400, body, [(b"x-amzn-errortype", b"ValidationException")])
+    assert len(gateway.transport.calls) == 2
+    assert gateway.error["message"] == UNSUPPORTED
+
+
+def test_a_third_unsupported_field_is_told_to_the_client_and_the_first_two_are_remembered() -> None:
+    gateway = Gateway()
+    gateway.ask("qwen-3-coder", temperature=0.5, stop_sequences=["x"], max_tokens=9000)
+    texts = [
+        UNSUPPORTED,
+        UNSUPPORTED.replace("temperature", "stopSequences"),
+        "The maximum tokens you requested exceeds the model limit of 4096.",
+    ]
+    for text in texts:
+        body = json.dumps({"message": text}).encode()
+        gateway.transport.calls[-1].answer(400, body, [(b"x-amzn-errortype", b"ValidationException")])
+    assert len(gateway.transport.calls) == 3
+    assert (gateway.client.status, gateway.error["message"]) == (400, texts[2])
+    gateway.ask("qwen-3-coder", temperature=0.5, stop_sequences=["x"])
+    assert gateway.transport.calls[-1].body.count(b"temperature") == 0
+    assert gateway.transport.calls[-1].body.count(b"stopSequences") == 0
+
+
+def test_the_minute_of_a_held_stream_begins_with_the_request_and_not_with_its_repetition() -> None:
+    gateway, call = streaming(temperature=0.5)
+    gateway.clock.advance(50)
+    body = json.dumps({"message": UNSUPPORTED}).encode()
+    call.answer(400, body, [(b"x-amzn-errortype", b"ValidationException")])
+    gateway.clock.advance(9)
+    assert gateway.events == []
+    gateway.clock.advance(1)
+    assert gateway.events == ["message_start", "ping"]
+
+
+def test_a_stream_that_drips_behind_its_end_is_not_waited_for() -> None:
+    gateway, call = streaming()
+    call.receiver.head(200, [], None)
+    call.receiver.data(START + TEXT + STOP)
+    for _ in range(3):
+        gateway.clock.advance(0.9)
+        call.receiver.data(event("heartbeat", {}))
+    assert gateway.events[-1] == "message_stop"
+    assert call.events == ["cancelled"]
+
+
+def test_a_connection_that_carried_damage_is_not_used_again() -> None:
+    gateway, call = streaming()
+    call.receiver.head(200, [], None)
+    call.receiver.data(START + TEXT + b"\x00" * 16)
+    assert gateway.events[-1] == "error"
+    gateway.clock.advance(0)
+    assert call.events == ["cancelled"]
+
+
+class BrokenCall:
+    """A call whose reader has a bug."""
+
+    def __init__(self, call: ConverseCall) -> None:
+        self._call = call
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._call, name)
+
+    def whole(self, *_: Any) -> bytes:
+        raise ZeroDivisionError
+
+
+class BrokenAdapter(ConverseAdapter):
+    def prepare(self, raw: bytes, **said: Any) -> Any:
+        return BrokenCall(super().prepare(raw, **said))
+
+
+def test_a_reader_that_breaks_leaves_no_client_waiting() -> None:
+    adapter = BrokenAdapter(route="r", model_id="qwen.x", region="us-west-2", profile=profile_for("qwen.x"))
+    gateway = Gateway(adapter=adapter)
+    call = gateway.ask("qwen-3-coder")
+    assert call is not None
+    with pytest.raises(ZeroDivisionError):
+        call.answer(200, json.dumps(WHOLE).encode())
+    assert gateway.client.status == 502
+    assert gateway.client.headers[b"x-should-retry"] == b"true"
+    assert gateway.clock.pending == 0
 
 
 @pytest.mark.parametrize(
