@@ -121,8 +121,19 @@ ODD = st.one_of(
     JUNK,
 )
 ANY_BLOCK = st.one_of(TEXT, TEXT, USE, RESULT, IMAGE, DOCUMENT, SEARCH, THINKING, SERVER, ODD)
+INLINE = st.sampled_from(
+    [
+        {"name": "inline", "input_schema": {"type": "object"}},
+        {"type": "web_search_20250305", "name": "web_search"},
+        {"type": "mcp_toolset", "mcp_server_name": "m"},
+    ]
+)
 CHANGES = st.one_of(
     block("tool_addition", tool=st.fixed_dictionaries({"type": st.just("tool_reference"), "name": NAMES})),
+    block(
+        "tool_addition",
+        tool=st.fixed_dictionaries({"type": st.just("tool_definition"), "definition": INLINE}),
+    ),
     block("tool_removal", tool=st.fixed_dictionaries({"type": st.just("tool_reference"), "name": NAMES})),
 )
 MESSAGES = st.lists(
@@ -263,3 +274,43 @@ def sessions(draw: st.DrawFn) -> list[dict[str, Any]]:
         if draw(st.booleans()):
             messages.append({"role": "system", "content": draw(POLITE_TEXT)})
     return messages
+
+
+@st.composite
+def long_sessions(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """A session of whatever a client may have in its history: every block kind, ids and names in disorder, marks.
+
+    Each assistant turn says something, so that none vanishes and joins the user turns around it.
+    """
+    messages = [*draw(st.lists(_REMINDER, max_size=2)), _user(draw(st.lists(_OF_USER, max_size=2)))]
+    for _ in range(draw(st.integers(1, 5))):
+        said = draw(st.lists(st.one_of(USE, THINKING, SERVER, TEXT), max_size=4))
+        place = draw(st.integers(0, len(said)))
+        said.insert(place, {"type": "text", "text": draw(POLITE_TEXT)})
+        messages.append({"role": "assistant", "content": said})
+        messages += draw(st.lists(_REMINDER, max_size=1))
+        messages.append(_user(draw(st.lists(st.one_of(RESULT, RESULT, _OF_USER), max_size=4))))
+        messages += draw(
+            st.lists(st.one_of(_REMINDER, st.builds(_user, st.lists(_OF_USER, max_size=2))), max_size=2)
+        )
+    return messages
+
+
+def _user(content: list[Any]) -> dict[str, Any]:
+    return {"role": "user", "content": content}
+
+
+_PAPER = st.fixed_dictionaries(
+    {
+        "type": st.just("document"),
+        "title": st.sampled_from(["a.pdf", "a (2)"]),
+        "source": st.just({"type": "base64", "media_type": "application/pdf", "data": PDF}),
+    }
+)
+_OF_USER = st.one_of(TEXT, _PAPER, IMAGE, DOCUMENT, SEARCH, block("new_kind"))
+_REMINDER = st.fixed_dictionaries(
+    {
+        "role": st.just("system"),
+        "content": st.one_of(POLITE_TEXT, st.lists(st.one_of(TEXT, CHANGES), max_size=2)),
+    }
+)

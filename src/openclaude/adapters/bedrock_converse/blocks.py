@@ -85,7 +85,8 @@ class Blocks:
             case "text":
                 return _text(block)
             case "tool_result":
-                return self._tool_result(block)
+                piece = self._tool_result(block)
+                return [piece] if self._profile.tools else orphan([piece], media_allowed=True)
             case "image":
                 return [self._image(block)]
             case "document":
@@ -107,7 +108,7 @@ class Blocks:
                 return self._reasoning(block, turn)
             case "tool_result":
                 self._notes.add("orphan_tool_result")
-                return orphan(self._tool_result(block), media_allowed=False)
+                return orphan([self._tool_result(block)], media_allowed=False)
             case "search_result":
                 return [text_piece(_search_text(block))]
             case "image":
@@ -210,7 +211,7 @@ class Blocks:
             result["citations"] = {"enabled": citations["enabled"]}
         return {"searchResult": result}
 
-    def _tool_result(self, block: Json) -> list[Piece]:
+    def _tool_result(self, block: Json) -> Piece:
         sent_id = safe_id(string(block.get("tool_use_id")))
         content: list[Json] = []
         piece = Piece("toolResult", {"toolResult": {"toolUseId": sent_id, "content": content}})
@@ -227,7 +228,7 @@ class Blocks:
             content.append({"text": NO_OUTPUT})
         if block.get("is_error") is True:
             as_error(piece, with_status=self._profile.tool_result_status)
-        return [piece] if self._profile.tools else orphan([piece], media_allowed=True)
+        return piece
 
     def _result_part(self, part: Json, piece: Piece, sent_id: str) -> list[Json]:
         match string(part.get("type")):

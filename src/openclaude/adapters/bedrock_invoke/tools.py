@@ -72,10 +72,10 @@ def offer(tools: list[Any], history: History, choice: Choice, profile: Profile, 
         if name not in taken:
             # Two tools of one name are refused; the first is the one the client's list means.
             taken.add(name)
-            reading.read(tool, name)
+            reading.read(tool, name, declared=index < len(tools))
     found = reading.offer
     forced = choice.kind == "tool" and choice.name in found.refused
-    if found.refused and choice.kind != "none" and (not found.tools or forced):
+    if found.refused and choice.kind != "none" and (forced or not (found.tools or reading.removed)):
         raise cannot_run(found.refused)
     return found
 
@@ -91,6 +91,7 @@ class _Reading:
         self, history: History, choice: Choice, profile: Profile, surface: Surface, *, searched: bool
     ) -> None:
         self.offer = Offer()
+        self.removed = False
         self._history = history
         self._choice = choice
         self._profile = profile
@@ -98,19 +99,24 @@ class _Reading:
         self._searched = searched
         self._strict_left = _MAX_STRICT if profile.strict else 0
 
-    def read(self, tool: Json, name: str) -> None:
+    def read(self, tool: Json, name: str, *, declared: bool) -> None:
+        """Read one tool; what the conversation added or took away is no reason to refuse the request."""
         kind = string(tool.get("type"))
+        taken_away = self._history.state.get(name) is False
         if kind.startswith(SERVER_PREFIXES):
-            self._server(tool, kind, name)
+            self._server(tool, kind, name, wanted=declared and not taken_away)
         elif kind.startswith(_TOOLSETS):
             self.offer.codes.append("typed_tool_dropped")
         elif self._may_be_called(tool) and self._in_sight(tool, name):
             self._client(tool, kind, name)
+        else:
+            self.removed |= taken_away
 
-    def _server(self, tool: Json, kind: str, name: str) -> None:
+    def _server(self, tool: Json, kind: str, name: str, *, wanted: bool) -> None:
         searches = kind.startswith(TOOL_SEARCH_PREFIX) and self._profile.tool_search
         if not searches and not kind.startswith(self._surface.server_tools or ("\0",)):
-            self.offer.refused.append(name)
+            if wanted:
+                self.offer.refused.append(name)
             self.offer.codes.append("server_tool_dropped")
             return
         if searches:

@@ -259,3 +259,10 @@ def test_a_model_without_tools_reads_the_calls_as_text() -> None:
         ("assistant", ["[tool call grep {}]"]),
         ("user", ["[result of an earlier tool call]\nfound"]),
     ]
+    odd, notes = shown(
+        user(text("a")),
+        assistant(result("t", [text("odd"), image()])),
+        profile=overridden(named("claude"), tools=False),
+    )
+    assert odd[1] == ("assistant", ["[result of an earlier tool call]\nodd"])
+    assert notes == ("orphan_tool_result", "prefill_emulated")

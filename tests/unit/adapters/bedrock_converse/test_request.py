@@ -8,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openclaude.adapters.bedrock_converse import translate
+from openclaude.adapters.bedrock_converse.typed_tools import SERVER_PREFIXES
 from openclaude.adapters.profiles import named, overridden
 from openclaude.domain.errors import ApiError
 from support.bedrock_cases import MODEL_OF_PROFILE, fixture, fixtures
 from support.converse_check import check_request
-from support.messages_requests import REQUESTS, VALUES, sessions
+from support.messages_requests import REQUESTS, TOOLS, VALUES, long_sessions, sessions
 
 PROFILES = st.sampled_from(sorted(MODEL_OF_PROFILE))
 ONLY_SERVER_TOOLS = "websearch_server_tool_qwen"
@@ -41,9 +42,69 @@ def test_every_request_is_served_or_refused_and_what_is_sent_is_valid(
 ) -> None:
     built = attempted(body, profile, betas=b"effort-2025-11-24, nonsense")
     if isinstance(built, ApiError):
+        # Nothing in the history is a reason: the request's own list has a tool that cannot run.
         assert (built.status, built.message[:6]) == (400, "tools:")
+        own = [str(tool.get("type")) for tool in body["tools"]]
+        assert any(kind.startswith(SERVER_PREFIXES) for kind in own)
         return
     check_request(built.operation, built.model_id, json.loads(built.payload))
+
+
+FLAGS = st.dictionaries(
+    st.sampled_from(
+        [
+            "tools",
+            "stream_tools",
+            "cache_points",
+            "cache_ttl_1h",
+            "images",
+            "documents",
+            "tool_result_status",
+            "leading_assistant",
+            "trailing_assistant",
+            "replay_reasoning",
+            "strict",
+            "json_schema",
+            "stop_sequences",
+            "cache_tools",
+            "neutral_names",
+        ]
+    ),
+    st.booleans(),
+)
+SETS = st.fixed_dictionaries(
+    {},
+    optional={
+        "tool_choice": st.lists(st.sampled_from(["auto", "any", "tool"])),
+        "tool_result_media": st.lists(st.sampled_from(["image", "document"])),
+        "colocate": st.lists(st.sampled_from(["text", "image", "document"])),
+    },
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(messages=long_sessions(), body=REQUESTS, profile=PROFILES, flags=FLAGS, sets=SETS)
+def test_whatever_a_route_says_a_model_can_do_what_is_sent_is_valid(
+    messages: list[Any],
+    body: dict[str, Any],
+    profile: str,
+    flags: dict[str, bool],
+    sets: dict[str, list[str]],
+) -> None:
+    can = overridden(named(profile), **flags, **sets)
+    asking = {**body, "messages": messages, "tools": [], "tool_choice": None}
+    built = translate(asking, can, model_id=MODEL_OF_PROFILE[profile])
+    sent = json.loads(built.payload)
+    check_request(built.operation, built.model_id, sent, trailing_assistant=can.trailing_assistant)
+    allowed = {
+        "toolResult",
+        "cachePoint",
+        *can.colocate,
+        *(["searchResult"] if "text" in can.colocate else []),
+    }
+    for turn in sent["messages"]:
+        kinds = {next(iter(block)) for block in turn["content"]}
+        assert "toolResult" not in kinds or kinds <= allowed
 
 
 @settings(max_examples=100, deadline=None)
@@ -94,6 +155,31 @@ def test_a_later_turn_leaves_what_earlier_turns_became_unchanged(
     early = converse(asked(messages=messages[:end]), profile).body["messages"]
     late = converse(asked(messages=messages), profile).body["messages"]
     assert json.dumps(late[: len(early)]) == json.dumps(early)
+
+
+@settings(max_examples=150, deadline=None)
+@given(messages=long_sessions(), tools=TOOLS, profile=PROFILES, cut=st.integers(1, 40))
+def test_a_later_turn_moves_cache_points_at_most_whatever_the_history_holds(
+    messages: list[dict[str, Any]],
+    tools: list[dict[str, Any]],
+    profile: str,
+    cut: int,
+) -> None:
+    places = [index for index, message in enumerate(messages) if message["role"] == "assistant"]
+    end = places[cut % len(places)]
+    # Media over the limit have to change afterwards.
+    if json.dumps(messages).count('"document"') > 5:
+        return
+    choice = {"tools": tools, "tool_choice": {"type": "none"}}
+    early = converse(asked(messages=messages[:end], **choice), profile).body["messages"]
+    late = converse(asked(messages=messages, **choice), profile).body["messages"]
+    assert json.dumps(without_points(late[: len(early)])) == json.dumps(without_points(early))
+
+
+def without_points(turns: list[dict[str, Any]]) -> list[list[Any]]:
+    return [
+        [turn["role"], *[block for block in turn["content"] if "cachePoint" not in block]] for turn in turns
+    ]
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ URL_IMAGE = {"type": "image", "source": {"type": "url", "url": "https://example.
 TOOL = {"name": "grep", "input_schema": {"type": "object", "properties": {}}}
 USE = {"type": "tool_use", "id": "t1", "name": "grep", "input": {"q": 1}}
 RESULT = {"type": "tool_result", "tool_use_id": "t1", "content": "found"}
+WEB_SEARCH = {"type": "web_search_20250305", "name": "web_search"}
 SIGNED = {"type": "thinking", "thinking": "hm ", "signature": "c2ln"}
 CALLED = [{"role": "user", "content": "go"}, {"role": "assistant", "content": [USE]}]
 
@@ -465,6 +466,23 @@ def test_promises_nobody_could_keep_are_refused(
     with pytest.raises(ApiError, match=fragment) as refused:
         translate(asked(**members), named("claude-invoke"), model_id=SONNET, geo=geo)
     assert refused.value.status == 400
+
+
+@pytest.mark.parametrize(
+    ("tools", "change"),
+    [
+        ([], {"type": "tool_addition", "tool": {"definition": WEB_SEARCH}}),
+        ([WEB_SEARCH, TOOL], {"type": "tool_removal", "tool": {"name": "grep"}}),
+        ([WEB_SEARCH], {"type": "tool_removal", "tool": {"name": "web_search"}}),
+    ],
+    ids=["a-server-tool-was-added", "all-others-were-removed", "the-server-tool-was-removed"],
+)
+def test_what_the_conversation_does_to_the_tools_is_no_reason_to_refuse(
+    tools: list[Any], change: dict[str, Any]
+) -> None:
+    found = built(said(("user", "x"), ("system", [change]), tools=tools))
+    assert "tools" not in found.body
+    assert found.notes == ("server_tool_dropped",)
 
 
 def test_a_body_that_is_too_large_is_refused_here() -> None:
