@@ -80,7 +80,7 @@ class ClientConnection(asyncio.Protocol):
         self._head_since: float | None = None
         self._head_bytes = 0
         self._paused_since: float | None = None
-        self._held = b""
+        self._held: list[bytes] = []
 
     # asyncio
 
@@ -189,9 +189,7 @@ class ClientConnection(asyncio.Protocol):
         if self._close_after:
             lines.append(b"connection: close\r\n")
         lines.append(b"\r\n")
-        # Nearly always some of the body follows in the same turn of the loop: one system call for both.
-        self._held = b"".join(lines)
-        self._server.loop.call_soon(self._flush)
+        self._write(b"".join(lines))
 
     def write(self, data: bytes) -> None:
         if self._bodyless or not data:
@@ -209,6 +207,7 @@ class ClientConnection(asyncio.Protocol):
 
     def abort(self) -> None:
         self._exchange = None
+        self._flush()
         if self._transport is not None:
             self._transport.abort()
 
@@ -316,12 +315,15 @@ class ClientConnection(asyncio.Protocol):
         self.write(body)
         self.end()
 
-    def _flush(self) -> None:
-        if self._held:
-            self._write(b"")
-
     def _write(self, data: bytes) -> None:
-        if self._held:
-            data, self._held = self._held + data, b""
+        """Hold bytes until the end of this turn of the loop: one system call for a head and its body, or for many events."""
+        if not self._held:
+            self._server.loop.call_soon(self._flush)
+        self._held.append(data)
+
+    def _flush(self) -> None:
+        if not self._held:
+            return
+        held, self._held = self._held, []
         if self._transport is not None:
-            self._transport.write(data)
+            self._transport.write(held[0] if len(held) == 1 else b"".join(held))

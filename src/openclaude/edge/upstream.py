@@ -72,8 +72,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._reset_head()
         if len(pieces) > 1 and len(pieces[0]) + len(pieces[1]) <= SMALL:
             pieces = (pieces[0] + pieces[1], *pieces[2:])
-        for piece in pieces:
-            transport.write(piece)
+        transport.writelines(pieces)
 
     def write(self, data: bytes) -> None:
         if self._transport is not None:

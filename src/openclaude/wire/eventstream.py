@@ -7,8 +7,7 @@ whole buffer for each frame.
 """
 
 import struct
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from zlib import crc32
 
 MAX_HEADERS = 128 * 1024
@@ -32,8 +31,7 @@ class EventStreamError(ValueError):
     """The bytes are not an intact event stream; nothing behind them can be trusted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """One message. `headers` may be shared between frames: read only."""
 
     headers: dict[str, Any]
@@ -67,11 +65,11 @@ class EventStreamDecoder:
         """The intact frames that `data` completes; look at `error` afterwards."""
         if self.error is not None:
             return []
-        self._size += len(data)
-        self._held.append(data)
-        if self._size < self._need:
-            return []
-        if len(self._held) > 1:
+        if self._held:
+            self._size += len(data)
+            self._held.append(data)
+            if self._size < self._need:
+                return []
             data = b"".join(self._held)
         frames: list[Frame] = []
         try:
@@ -82,29 +80,33 @@ class EventStreamDecoder:
         return frames
 
     def _cut(self, data: bytes, frames: list[Frame]) -> None:
-        start, size, need = 0, len(data), 12
+        start, size, need, view = 0, len(data), 12, memoryview(data)
         while size - start >= 12:
-            total, header_length = _prelude(data, start)
+            total, header_length, checksum = _PRELUDE.unpack_from(data, start)
+            if crc32(view[start : start + 8]) != checksum:
+                raise EventStreamError("the checksum of a frame's length is wrong")
+            if header_length > MAX_HEADERS or total > MAX_FRAME or total < 16 + header_length:
+                raise EventStreamError(
+                    f"a frame of {total} bytes with {header_length} bytes of headers is not possible"
+                )
             if size - start < total:
                 need = total
                 break
-            frames.append(self._frame(data, start, total, header_length))
+            end, middle = start + total - 4, start + 12 + header_length
+            if crc32(view[start:end]) != _U32.unpack_from(data, end)[0]:
+                raise EventStreamError("the checksum of a frame is wrong")
+            frames.append(Frame(self._headers(data[start + 12 : middle]), data[middle:end]))
             start += total
-        rest = data[start:]
-        self._held, self._size, self._need = ([rest] if rest else []), len(rest), need
+        self._held = [data[start:]] if start < size else []
+        self._size, self._need = size - start, need
 
-    def _frame(self, data: bytes, start: int, total: int, header_length: int) -> Frame:
-        end = start + total - 4
-        if crc32(memoryview(data)[start:end]) != _U32.unpack_from(data, end)[0]:
-            raise EventStreamError("the checksum of a frame is wrong")
-        body = start + 12
-        raw = data[body : body + header_length]
+    def _headers(self, raw: bytes) -> dict[str, Any]:
         headers = self._seen.get(raw)
         if headers is None:
             headers = parse_headers(raw)
             if len(self._seen) < _CACHE_LIMIT:
                 self._seen[raw] = headers
-        return Frame(headers, data[body + header_length : end])
+        return headers
 
 
 def parse_headers(raw: bytes) -> dict[str, Any]:
@@ -146,14 +148,3 @@ def _slice(raw: bytes, start: int, end: int) -> bytes:
     if end > len(raw):
         raise IndexError
     return raw[start:end]
-
-
-def _prelude(data: bytes, start: int) -> tuple[int, int]:
-    total, header_length, checksum = _PRELUDE.unpack_from(data, start)
-    if crc32(memoryview(data)[start : start + 8]) != checksum:
-        raise EventStreamError("the checksum of a frame's length is wrong")
-    if header_length > MAX_HEADERS or total > MAX_FRAME or total < 16 + header_length:
-        raise EventStreamError(
-            f"a frame of {total} bytes with {header_length} bytes of headers is not possible"
-        )
-    return total, header_length

@@ -53,23 +53,22 @@ def text_piece(text: str, cache: str | None = None) -> Piece:
 
 
 class Notes:
-    """Codes of what was degraded, each once, in the order they came up. Never content."""
+    """Codes of what was degraded, each once, in the order they came up. Never content. `count` says how many."""
 
-    __slots__ = ("_codes",)
+    __slots__ = ("_codes", "count")
 
     def __init__(self) -> None:
         self._codes: dict[str, None] = {}
+        self.count = 0
 
     def add(self, code: str) -> None:
         self._codes[code] = None
+        self.count = len(self._codes)
 
     def dropped(self, kind: Any) -> None:
         """A block or field of a kind nobody can send; the kind comes from the client, so it is cut short."""
         name = kind if isinstance(kind, str) and kind else "untyped"
         self.add("block_dropped:" + _NOT_IN_NOTE.sub("_", name[:64]))
-
-    def __len__(self) -> int:
-        return len(self._codes)
 
     def codes(self) -> tuple[str, ...]:
         return tuple(self._codes)
