@@ -20,7 +20,7 @@ class ClientSide(Protocol):
     """The client's end of one request."""
 
     def start(self, status: int, headers: Sequence[Header], length: int | None) -> None:
-        """Send the response head; without a length the body is sent in chunks."""
+        """Send the response head; without a length the body is sent in chunks. With `CLOSE` the connection ends after it."""
 
     def write(self, data: bytes) -> None:
         """Send body bytes; they leave at once."""

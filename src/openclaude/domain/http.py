@@ -25,6 +25,10 @@ LOGIN_HEADERS = frozenset({b"authorization", b"x-api-key"})
 """The two headers in which a client of the Anthropic API sends its login (client sheet §2)."""
 
 
+CLOSE: Header = (b"connection", b"close")
+"""In an answer's headers: the connection ends after it."""
+
+
 class CredentialInHeadersError(ValueError):
     """A header that can carry a secret was about to become an ordinary header.
 

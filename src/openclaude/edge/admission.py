@@ -1,6 +1,6 @@
 """Who is let in: the rules a request's head must pass before any routing, and the one split of its credential.
 
-The order is: well-formed, secret, host, origin, path. Without the secret nothing else is answered.
+The order is: well-formed, secret, host, origin, path, query, body. Without the secret nothing else is answered.
 """
 
 import enum
@@ -21,6 +21,19 @@ _ENDPOINTS: Final = {
     **{endpoint.value: endpoint for endpoint in Endpoint},
     (b"HEAD", Endpoint.HELLO.path): Endpoint.HELLO,
 }
+_BETA: Final = re.compile(rb"(\?beta=(true|false))?")
+_LISTING: Final = re.compile(
+    rb"(\?(beta|limit|before_id|after_id)=[\w.:-]{0,100}(&(limit|before_id|after_id|beta)=[\w.:-]{0,100}){0,3})?"
+)
+_NONCE: Final = re.compile(rb"\?nonce=([^&]*)")
+_QUERIES: Final = {
+    Endpoint.MESSAGES: _BETA,
+    Endpoint.COUNT_TOKENS: _BETA,
+    Endpoint.MODELS: _LISTING,
+    Endpoint.HELLO: _BETA,
+}
+"""What may stand behind each path, as raw bytes: nothing is decoded or put in order."""
+_JSON: Final = re.compile(rb"application/json[ \t]*(;.*)?", re.IGNORECASE)
 _SESSION: Final = re.compile(rb"/s-([0-9a-f]{12})(/.*)")
 _SAME_SITE: Final = frozenset({b"none", b"same-origin"})
 
@@ -76,14 +89,13 @@ def admit(
 ) -> Admitted | Challenge:
     """Check a head. Raises `http1.HeadError` for a malformed one and `ApiError` for one that may not come in."""
     head = http1.check_request(method, version, target, headers)
-    path, mark, query = target.partition(b"?")
+    path, mark, rest = target.partition(b"?")
+    query = mark + rest
     if path == IDENTIFY_PATH and method == b"GET":
-        return _challenge(door, query)
+        _check_sender(door, head)
+        return _challenge(door, head, query)
     session, inner = _split_session(_behind_secret(door, path))
-    if head.host not in door.hosts:
-        raise ApiError(421, "invalid_request_error", "openClaude: the Host header does not name this gateway")
-    if head.origin is not None or (head.fetch_site is not None and head.fetch_site not in _SAME_SITE):
-        raise ApiError(403, "permission_error", "openClaude: requests from web pages are not served")
+    _check_sender(door, head)
     endpoint = _ENDPOINTS.get((method, inner))
     if endpoint is None:
         raise ApiError(
@@ -92,12 +104,48 @@ def admit(
             "openClaude: this gateway serves POST /v1/messages, POST /v1/messages/count_tokens, "
             "GET /v1/models and GET /api/hello",
         )
+    if _QUERIES[endpoint].fullmatch(query) is None:
+        raise ApiError(
+            400, "invalid_request_error", "openClaude: the query has a parameter that is not served here"
+        )
+    _check_body(method, head)
+    safe, credential = split_credential(headers)
+    return Admitted(endpoint, query, safe, credential, head.content_length, head.expects_continue, session)
+
+
+def _check_sender(door: Door, head: http1.RequestHead) -> None:
+    """Only a client that was told this address, and never a web page: of either one header would be wrong."""
+    if head.host not in door.hosts:
+        raise ApiError(421, "invalid_request_error", "openClaude: the Host header does not name this gateway")
+    if head.origin is not None or (head.fetch_site is not None and head.fetch_site not in _SAME_SITE):
+        raise ApiError(403, "permission_error", "openClaude: requests from web pages are not served")
+
+
+def _check_body(method: bytes, head: http1.RequestHead) -> None:
+    """Bodies are JSON as it is, or there is none. Raises 400, 413 or 415."""
+    if method != b"POST":
+        _check_bodyless(head)
+        return
+    if head.content_encoding is not None and head.content_encoding.lower() != b"identity":
+        raise ApiError(
+            415,
+            "invalid_request_error",
+            "openClaude: compressed request bodies are not served here: the gateway has to read which model is asked. "
+            "hint: unset CLAUDE_CODE_GZIP_REQUEST_BODIES",
+        )
+    if head.content_type is None or _JSON.fullmatch(head.content_type) is None:
+        raise ApiError(
+            415,
+            "invalid_request_error",
+            "openClaude: a request here has the header `content-type: application/json`",
+        )
     if head.content_length is not None and head.content_length > http1.MAX_BODY_BYTES:
         raise too_large()
-    safe, credential = split_credential(headers)
-    return Admitted(
-        endpoint, mark + query, safe, credential, head.content_length, head.expects_continue, session
-    )
+
+
+def _check_bodyless(head: http1.RequestHead) -> None:
+    if head.content_length != 0:
+        raise ApiError(400, "invalid_request_error", "openClaude: only a POST has a body here")
 
 
 def split_credential(headers: Sequence[Header]) -> tuple[SafeHeaders, ClientCredential | None]:
@@ -137,8 +185,10 @@ def too_large() -> ApiError:
     )
 
 
-def _challenge(door: Door, query: bytes) -> Challenge:
-    nonce = query.removeprefix(b"nonce=").decode("ascii")
+def _challenge(door: Door, head: http1.RequestHead, query: bytes) -> Challenge:
+    _check_bodyless(head)
+    asked = _NONCE.fullmatch(query)
+    nonce = asked[1].decode("ascii") if asked is not None else ""
     if identity.NONCE.fullmatch(nonce) is None:
         raise ApiError(400, "invalid_request_error", "openClaude: a challenge is nonce= and 32 hex digits")
     return Challenge(identity.proof(door.identity_secret, nonce, door.port))

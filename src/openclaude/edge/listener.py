@@ -44,7 +44,7 @@ class Listener:
         self.handler = handler
         self._report = report
         self.loop = asyncio.get_running_loop()
-        self._connections: set[ClientConnection] = set()
+        self._connections: dict[ClientConnection, None] = {}
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.TimerHandle | None = None
 
@@ -75,12 +75,20 @@ class Listener:
         self._report(error)
 
     def register(self, connection: ClientConnection) -> bool:
-        """Take note of a connection; False when there are too many."""
-        self._connections.add(connection)
+        """Take note of a connection; False when there are too many and none of them is idle.
+
+        The idle one that came first gives way: connections that say nothing must not keep others out.
+        """
+        if len(self._connections) >= MAX_CONNECTIONS:
+            idle = next((other for other in self._connections if other.idle), None)
+            if idle is not None:
+                self.forget(idle)
+                idle.close()
+        self._connections[connection] = None
         return len(self._connections) <= MAX_CONNECTIONS
 
     def forget(self, connection: ClientConnection) -> None:
-        self._connections.discard(connection)
+        self._connections.pop(connection, None)
 
     def _sweep(self) -> None:
         now = self.loop.time()

@@ -12,15 +12,19 @@ from typing import Final, Protocol, cast
 import httptools
 
 from openclaude.domain.errors import ApiError, error_body
-from openclaude.domain.http import Header, InboundRequest
+from openclaude.domain.http import CLOSE, Header, InboundRequest
 from openclaude.edge.admission import Admitted, Challenge, Door, admit, too_large
 from openclaude.ports import Exchange, Handler
 from openclaude.wire import http1
+from openclaude.wire.chunks import ChunkedBody
 
 WRITE_HIGH: Final = 256 * 1024
 """Bytes a client may leave unread before its provider is no longer read."""
 HEAD_SECONDS: Final = 10.0
 """A head that takes longer than this is a slow attack or a dead client."""
+BODY_SECONDS: Final = 30.0
+"""A body of which less than `BODY_RATE` bytes for each second arrive in this time is one, too."""
+BODY_RATE: Final = 1024
 STALL_SECONDS: Final = 300.0
 """An upload that its provider does not take for this long is given up: the end of its client cannot be seen behind it."""
 LINGER_SECONDS: Final = 5.0
@@ -72,6 +76,8 @@ class ClientConnection(asyncio.Protocol):
         self._target = b""
         self._headers: list[Header] = []
         self._body_bytes = 0
+        self._body_left = 0
+        self._chunks: ChunkedBody | None = None
         self._chunked_answer = False
         self._answering = False
         self._body_done = True
@@ -79,8 +85,10 @@ class ClientConnection(asyncio.Protocol):
         self._bodyless = False
         self._head_since: float | None = None
         self._head_bytes = 0
+        self._tail = b""
         self._paused_since: float | None = None
         self._held: list[bytes] = []
+        self._mark = (0.0, 0)
 
     # asyncio
 
@@ -94,17 +102,17 @@ class ClientConnection(asyncio.Protocol):
         if self._close_after and not self._answering:
             return
         try:
-            self._parser.feed_data(data)
+            self._feed(data)
+        except http1.HeadError as error:
+            self._reject(error.status, error.message)
+        except ApiError as error:
+            self._answer_error(error.status, error.type, error.message, error.headers())
         except httptools.HttpParserUpgrade:
             self._reject(400, "protocol upgrades are not served here")
         except httptools.HttpParserCallbackError as error:
             self._callback_failed(error)
         except httptools.HttpParserError:
             self._reject(400, "the request is not well-formed HTTP/1.1")
-        if self._head_since is not None:
-            self._head_bytes += len(data)
-            if self._head_bytes > http1.MAX_HEAD_BYTES:
-                self._reject(431, "the request's head is too large")
 
     def eof_received(self) -> bool:
         """A client that closes its sending half has left: the HTTP clients served here never do otherwise."""
@@ -129,14 +137,10 @@ class ClientConnection(asyncio.Protocol):
     # llhttp
 
     def on_message_begin(self) -> None:
-        if self._answering or not self._body_done:
-            raise http1.HeadError(400, "a request may not be sent before the last one is answered")
         self._target = b""
         self._headers = []
-        self._head_bytes = 0
         self._body_bytes = 0
         self._body_done = False
-        self._head_since = self._server.loop.time()
 
     def on_url(self, url: bytes) -> None:
         self._target += url
@@ -158,9 +162,12 @@ class ClientConnection(asyncio.Protocol):
         )
         self._headers = []
         self._answering = True
+        self._mark = (self._server.loop.time(), 0)
         if isinstance(admitted, Challenge):
             self._plain(200, b'{"proof":"%b"}' % admitted.proof.encode())
             return
+        self._body_left = admitted.content_length or 0
+        self._chunks = ChunkedBody() if admitted.content_length is None else None
         self._begin(admitted)
 
     def on_body(self, data: bytes) -> None:
@@ -179,8 +186,9 @@ class ClientConnection(asyncio.Protocol):
     # ClientSide
 
     def start(self, status: int, headers: Sequence[Header], length: int | None) -> None:
+        self._close_after |= CLOSE in headers
         lines = [_STATUS_LINES[status]]
-        lines += [b"%b: %b\r\n" % pair for pair in headers]
+        lines += [b"%b: %b\r\n" % pair for pair in headers if pair is not CLOSE]
         self._chunked_answer = length is None and not self._bodyless
         if length is not None:
             lines.append(b"content-length: %d\r\n" % length)
@@ -226,9 +234,27 @@ class ClientConnection(asyncio.Protocol):
     def overdue(self, now: float) -> bool:
         """Whether a head has been on its way for too long, or an upload at a standstill."""
         head, stall = self._head_since, self._paused_since
-        return (head is not None and now - head > HEAD_SECONDS) or (
-            stall is not None and now - stall > STALL_SECONDS
+        return (
+            (head is not None and now - head > HEAD_SECONDS)
+            or (stall is not None and now - stall > STALL_SECONDS)
+            or self._crawls(now)
         )
+
+    def _crawls(self, now: float) -> bool:
+        """Whether a body that is wanted arrives too slowly to be meant."""
+        since, seen = self._mark
+        if self._body_done or self._head_since is not None or self._paused_since is not None:
+            self._mark = (now, self._body_bytes)
+            return False
+        if now - since <= BODY_SECONDS:
+            return False
+        self._mark = (now, self._body_bytes)
+        return self._body_bytes - seen < BODY_RATE * BODY_SECONDS
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way on this connection."""
+        return not self._answering and self._body_done and self._head_since is None
 
     def close_when_idle(self) -> None:
         """Close now, or after the answer that is under way."""
@@ -241,6 +267,45 @@ class ClientConnection(asyncio.Protocol):
             self._transport.abort()
 
     # inner workings
+
+    def _feed(self, data: bytes) -> None:
+        """Hand over one head or one body at a time, so that where one ends is decided here and not by a second opinion."""
+        while data and not (self._close_after and not self._answering):
+            if self._chunks is not None:
+                data = self._feed_chunks(self._chunks, data)
+            elif self._body_left:
+                piece, data = data[: self._body_left], data[self._body_left :]
+                self._body_left -= len(piece)
+                self._parser.feed_data(piece)
+            else:
+                data = self._feed_head(data)
+
+    def _feed_head(self, data: bytes) -> bytes:
+        """The part of the data that belongs to a head; what follows is returned."""
+        if self._answering:
+            raise http1.HeadError(400, "a request may not be sent before the last one is answered")
+        if self._head_since is None:
+            self._head_since = self._server.loop.time()
+            self._head_bytes = 0
+            self._tail = b""
+        end = http1.head_end(self._tail, data)
+        self._head_bytes += end
+        if self._head_bytes > http1.MAX_HEAD_BYTES:
+            raise http1.HeadError(431, "the request's head is too large")
+        piece = data[:end]
+        self._tail = (self._tail + piece[-3:])[-3:]
+        self._parser.feed_data(piece)
+        return data[end:]
+
+    def _feed_chunks(self, chunks: ChunkedBody, data: bytes) -> bytes:
+        for piece in chunks.feed(data):
+            self.on_body(piece)
+        if not chunks.done:
+            return b""
+        self._chunks = None
+        self._parser = httptools.HttpRequestParser(self)  # the old one still waits for the chunks
+        self.on_message_complete()
+        return chunks.rest
 
     def _begin(self, admitted: Admitted) -> None:
         request = InboundRequest(

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from openclaude.domain.access import AccessRecord
 from openclaude.domain.errors import ApiError
-from openclaude.domain.http import Header, InboundRequest, Origin
+from openclaude.domain.http import CLOSE, Header, InboundRequest, Origin
 from openclaude.ports import AccessLog, ClientSide, Clock, Transport
 
 JSON_HEADERS: tuple[Header, ...] = ((b"content-type", b"application/json"),)
@@ -93,11 +93,12 @@ class Answer:
         self.end()
 
     def refuse(self, error: ApiError) -> None:
-        """An error in the Anthropic form."""
+        """An error in the Anthropic form. What follows a refused request on its connection is not to be trusted."""
         if self.over:
             return
         self.record.notes += error.notes
-        self.whole(error.status, error.body(self.request.id), error.headers())
+        closing = (CLOSE,) if 400 <= error.status < 500 else ()
+        self.whole(error.status, error.body(self.request.id), (*error.headers(), *closing))
 
     def stream(self, headers: Sequence[Header] = ()) -> None:
         """The head of a server-sent event stream."""

@@ -76,7 +76,7 @@ class PassthroughExchange:
     # the provider's end
 
     def head(self, status: int, headers: Sequence[Header], length: int | None) -> None:
-        if 300 <= status < 400 and status != 304:
+        if 300 <= status < 400:
             self._drop_upstream()
             self._answer.refuse(_redirected(status))
             return

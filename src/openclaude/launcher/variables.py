@@ -154,6 +154,12 @@ GROUPS = (
         ("CLAUDE_CODE_API_KEY_FILE_DESCRIPTOR", "CLAUDE_CODE_GATEWAY_TOKEN_FILE_DESCRIPTOR"),
     ),
     Group(
+        Pin.NOTHING,
+        Standing.PRECAUTION,
+        "compressed requests: the gateway has to read the model in them, and refuses what it would have to unpack",
+        ("CLAUDE_CODE_GZIP_REQUEST_BODIES",),
+    ),
+    Group(
         Pin.LOGIN,
         Standing.PRECAUTION,
         "another account's login; the client takes these from the user only, a repository's are refused",

@@ -22,16 +22,26 @@ SINGLETONS = frozenset(
     {
         b"anthropic-version",
         b"authorization",
+        b"content-encoding",
         b"content-length",
         b"content-type",
         b"expect",
         b"host",
         b"origin",
+        b"sec-fetch-site",
         b"transfer-encoding",
+        b"upgrade",
         b"x-api-key",
     },
 )
-_READ = SINGLETONS | {b"upgrade", b"sec-fetch-site"}
+"""Names that may come once: two of them could be read in two ways."""
+NOT_TO_IMITATE = SINGLETONS | {
+    b"connection",
+    b"cookie",
+    b"proxy-authorization",
+    b"x-amz-security-token",
+}
+"""Names whose spelling with an underscore is refused: some servers take it for the same header."""
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _GOOD_VALUE = bytes(byte for byte in range(256) if (byte >= 0x20 or byte == 0x09) and byte != 0x7F)
 """Every byte a header's value may hold."""
@@ -60,12 +70,14 @@ class RequestHead(NamedTuple):
     expects_continue: bool
     origin: bytes | None
     fetch_site: bytes | None
+    content_type: bytes | None
+    content_encoding: bytes | None
 
 
 def check_request(method: bytes, version: str, target: bytes, headers: Sequence[Header]) -> RequestHead:
     """Check a request's head. Raises `HeadError`; every refusal names the rule, never a value."""
     if version != "1.1":
-        raise HeadError(505, "only HTTP/1.1 is served here")
+        raise HeadError(400, "only HTTP/1.1 is served here")
     if _TARGET.fullmatch(target) is None or b"#" in target:
         raise HeadError(400, "the request target must be a path in origin form")
     if len(headers) > MAX_HEADERS:
@@ -90,7 +102,22 @@ def check_request(method: bytes, version: str, target: bytes, headers: Sequence[
         expect is not None,
         singles.get(b"origin"),
         singles.get(b"sec-fetch-site"),
+        singles.get(b"content-type"),
+        singles.get(b"content-encoding"),
     )
+
+
+def head_end(before: bytes, data: bytes) -> int:
+    """Where a head ends in `data`, just behind its empty line; the length of `data` when it goes on.
+
+    `before` is what came before `data`, at least its last three bytes: the empty line may be cut anywhere.
+    """
+    tail = before[-3:]
+    found = (tail + data[:3]).find(b"\r\n\r\n") if tail else -1
+    if found >= 0:
+        return found + 4 - len(tail)
+    found = data.find(b"\r\n\r\n")
+    return len(data) if found < 0 else found + 4
 
 
 @functools.lru_cache(maxsize=64)
@@ -107,9 +134,9 @@ def _places(names: tuple[bytes, ...]) -> Mapping[bytes, int]:
             raise HeadError(400, "a header name or value has characters that are not allowed")
         if key in SINGLETONS and key in places:
             raise HeadError(400, f"the {key.decode()} header appears more than once")
-        if b"_" in key and key.replace(b"_", b"-") in SINGLETONS:
+        if b"_" in key and key.replace(b"_", b"-") in NOT_TO_IMITATE:
             raise HeadError(400, "a header name with an underscore imitates one that matters")
-        if key in _READ:
+        if key in SINGLETONS:
             places[key] = place
     return places
 
@@ -124,8 +151,8 @@ def _framing(singles: dict[bytes, bytes]) -> tuple[int | None, bool]:
     if coding is not None:
         if length is not None:
             raise HeadError(400, "Transfer-Encoding and Content-Length may not come together")
-        if coding.lower() != b"chunked":
-            raise HeadError(400, "the only transfer coding known here is chunked")
+        if coding != b"chunked":
+            raise HeadError(400, "the only transfer coding known here is `chunked`, spelt like that")
         return None, True
     if length is None:
         return 0, False
@@ -137,8 +164,10 @@ def _framing(singles: dict[bytes, bytes]) -> tuple[int | None, bool]:
 def response_framing(status: int, headers: Sequence[Header]) -> int | None:
     """The body length a response announces; None when it ends by chunks or by the end of the connection.
 
-    Raises `HeadError` for a response whose framing could be read in two ways.
+    Raises `HeadError` for a response whose framing could be read in two ways, or that has too many headers.
     """
+    if len(headers) > MAX_HEADERS:
+        raise HeadError(502, f"more than {MAX_HEADERS} headers")
     if status in (204, 304):
         return 0
     length: bytes | None = None
@@ -151,6 +180,8 @@ def response_framing(status: int, headers: Sequence[Header]) -> int | None:
                 raise HeadError(502, "two different Content-Length headers")
             length = value
         elif key == b"transfer-encoding":
+            if chunked or value.lower() != b"chunked":
+                raise HeadError(502, "a transfer coding other than chunked")
             chunked = True
     if chunked and length is not None:
         raise HeadError(502, "Transfer-Encoding and Content-Length together")

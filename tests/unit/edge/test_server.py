@@ -9,7 +9,7 @@ from fakes.handler import RecordedExchange, RecordingHandler, echo
 from openclaude.edge import listener
 from openclaude.edge.admission import Door
 from openclaude.edge.listener import Listener
-from openclaude.edge.server import STALL_SECONDS
+from openclaude.edge.server import BODY_SECONDS, HEAD_SECONDS, STALL_SECONDS, ClientConnection
 
 pytestmark = pytest.mark.anyio
 SECRET = b"s" * 40
@@ -26,7 +26,8 @@ class Served:
         self.listener = Listener(Door(self.port, SECRET, "id"), handler, report=self.reported.append)
 
     def head(self, path=b"/v1/messages", method=b"POST", **headers: bytes) -> bytes:
-        shown = {"Host": b"127.0.0.1:%d" % self.port} | headers
+        kind = {"Content_Type": b"application/json"} if method == b"POST" else {}
+        shown = {"Host": b"127.0.0.1:%d" % self.port} | kind | headers
         lines = b"".join(
             name.replace("_", "-").encode() + b": " + value + b"\r\n" for name, value in shown.items()
         )
@@ -61,6 +62,20 @@ async def serving(handler: RecordingHandler | None = None) -> AsyncIterator[Serv
         yield served
     finally:
         await served.listener.stop(grace=0)
+
+
+@contextlib.asynccontextmanager
+async def uploading(
+    length: bytes, data: bytes
+) -> AsyncIterator[tuple[ClientConnection, asyncio.StreamWriter, float]]:
+    """A request of which some bytes have arrived: the server's connection, the client's writer, and the loop's time."""
+    handler = RecordingHandler(lambda exchange: None)
+    async with serving(handler) as served:
+        _, writer = await served.connect()
+        writer.write(served.head(Content_Length=length) + data)
+        await until(lambda: handler.exchanges and handler.exchanges[0].pieces)
+        yield next(iter(served.listener._connections)), writer, asyncio.get_running_loop().time()
+        writer.close()
 
 
 def status(answer: bytes) -> int:
@@ -122,8 +137,8 @@ async def test_head_gets_the_head_of_an_answer_and_no_body() -> None:
         pytest.param(b"POST /wrong/v1/messages HTTP/1.1\r\nHost: x\r\n\r\n", 401, id="no secret"),
         pytest.param(b"GARBAGE\r\n\r\n", 400, id="not HTTP"),
         pytest.param(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, id="the preface of HTTP/2"),
-        pytest.param(b"GET / HTTP/1.0\r\n\r\n", 505, id="HTTP/1.0"),
-        pytest.param(b"GET /\r\n\r\n", 505, id="HTTP/0.9"),
+        pytest.param(b"GET / HTTP/1.0\r\n\r\n", 400, id="HTTP/1.0"),
+        pytest.param(b"GET /\r\n\r\n", 400, id="HTTP/0.9"),
         pytest.param(b"POST / HTTP/1.1\r\nHost: a\r\n folded\r\n\r\n", 400, id="a folded header"),
         pytest.param(b"POST / HTTP/1.1\nHost: a\n\n", 400, id="bare line feeds"),
         pytest.param(
@@ -216,21 +231,90 @@ async def test_a_second_request_before_the_first_is_answered_cuts_the_connection
         assert served.handler.exchanges[0].events == ["complete", "left"]
 
 
-async def test_an_upload_that_stands_still_for_too_long_is_overdue_and_one_that_goes_on_is_not() -> None:
-    handler = RecordingHandler(lambda exchange: None)
-    async with serving(handler) as served:
-        _, writer = await served.connect()
-        writer.write(served.head(Content_Length=b"5") + b"ab")
-        await until(lambda: handler.exchanges and handler.exchanges[0].pieces)
-        connection = handler.exchanges[0].client
-        now = asyncio.get_running_loop().time()
-        assert not connection.overdue(now + STALL_SECONDS + 1)
+async def test_an_upload_that_its_provider_does_not_take_is_overdue_in_the_end() -> None:
+    async with uploading(b"5", b"ab") as (connection, _, now):
         connection.pause_body()
         assert not connection.overdue(now + STALL_SECONDS - 1)
         assert connection.overdue(now + STALL_SECONDS + 1)
         connection.resume_body()
         assert not connection.overdue(now + STALL_SECONDS + 1)
+
+
+async def test_a_body_that_stands_still_is_overdue_and_one_that_goes_on_is_not() -> None:
+    async with uploading(b"90000", b"a") as (connection, writer, now):
+        assert not connection.overdue(now + BODY_SECONDS - 1)
+        writer.write(b"a" * 40_000)
+        await until(lambda: connection._body_bytes == 40_001)
+        assert not connection.overdue(now + BODY_SECONDS + 1)
+        writer.write(b"a" * 9_999)
+        await until(lambda: connection._body_bytes == 50_000)
+        assert not connection.overdue(now + 2 * BODY_SECONDS)
+        assert connection.overdue(now + 2 * BODY_SECONDS + 2)
+
+
+async def test_a_whole_body_is_never_overdue() -> None:
+    async with uploading(b"2", b"ab") as (connection, _, now):
+        assert not connection.overdue(now + 100 * BODY_SECONDS)
+        assert not connection.overdue(now + 200 * BODY_SECONDS)
+
+
+async def test_a_head_that_is_not_whole_in_time_is_overdue() -> None:
+    async with serving() as served:
+        _, writer = await served.connect()
+        writer.write(b"\r\nPOST / HTTP/1.1\r\n")
+        await until(lambda: [each for each in served.listener._connections if not each.idle])
+        connection = next(iter(served.listener._connections))
+        now = asyncio.get_running_loop().time()
+        assert not connection.overdue(now + HEAD_SECONDS - 5)
+        assert connection.overdue(now + HEAD_SECONDS + 1)
         writer.close()
+
+
+async def test_a_large_head_that_comes_at_once_is_refused_too() -> None:
+    async with serving() as served:
+        large = served.head(Content_Length=b"0", X_Large=b"a" * (64 * 1024))
+        assert status(await served.talk(large)) == 431
+        assert served.handler.exchanges == []
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        pytest.param(b"3;x=y\r\nabc\r\n0\r\n\r\n", id="an extension"),
+        pytest.param(b"3\r\nabc\r\n0\r\nX: y\r\n\r\n", id="a trailer"),
+        pytest.param(b"3\r\nabcd\r\n0\r\n\r\n", id="a size that is too small"),
+        pytest.param(b"3\nabc\n0\n\n", id="bare line feeds"),
+        pytest.param(b"0x3\r\nabc\r\n0\r\n\r\n", id="a size with a prefix"),
+    ],
+)
+async def test_chunks_with_anything_extra_end_the_connection_and_the_exchange(chunks: bytes) -> None:
+    async with serving() as served:
+        answer = await served.talk(served.head(Transfer_Encoding=b"chunked") + chunks)
+        assert answer == b""
+        assert served.handler.exchanges[0].events == ["left"]
+
+
+async def test_the_next_request_after_chunks_is_served_even_out_of_the_same_read() -> None:
+    handler = RecordingHandler()
+    async with serving(handler) as served:
+        reader, writer = await served.connect()
+        writer.write(served.head(Transfer_Encoding=b"chunked") + b"1\r\na\r\n")
+        await until(lambda: handler.exchanges and handler.exchanges[0].pieces)
+        echo(handler.exchanges[0])
+        assert (await read_answer(reader)).endswith(b"\r\n\r\na")
+        writer.write(b"1\r\nb\r\n0\r\n\r\n" + served.head(Content_Length=b"1") + b"x")
+        assert (await read_answer(reader)).endswith(b"\r\n\r\nx")
+        writer.close()
+
+
+async def test_connections_that_say_nothing_do_not_keep_others_out() -> None:
+    async with serving() as served:
+        silent = [await served.connect() for _ in range(listener.MAX_CONNECTIONS)]
+        assert status(await served.talk(served.head(Content_Length=b"0"), until_close=False)) == 200
+        assert served.listener.connections <= listener.MAX_CONNECTIONS
+        for _, writer in silent:
+            writer.transport.abort()
+        await asyncio.sleep(0)
 
 
 async def test_an_aborted_answer_cannot_pass_for_a_whole_one() -> None:

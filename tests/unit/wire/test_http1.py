@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openclaude.wire import http1
-from openclaude.wire.http1 import HeadError, check_request, response_framing, splits_a_response
+from openclaude.wire.http1 import HeadError, check_request, head_end, response_framing, splits_a_response
 
 HOST = (b"Host", b"127.0.0.1:4000")
 
@@ -31,10 +31,16 @@ def status_of(*headers, method=b"POST", version="1.1", target=b"/v1/messages") -
             [HOST, (b"Content-Length", b"5"), (b"Transfer-Encoding", b"chunked")], 400, id="both framings"
         ),
         pytest.param([HOST, (b"Transfer-Encoding", b"gzip, chunked")], 400, id="a coding before chunked"),
-        pytest.param([HOST, (b"Transfer-Encoding", b"Chunked")], 200, id="chunked in any case"),
+        pytest.param([HOST, (b"Transfer-Encoding", b"Chunked")], 400, id="chunked in other letters"),
+        pytest.param([HOST, (b"Transfer-Encoding", b"chunked")], 200, id="chunked"),
         pytest.param([HOST, (b"Authorization", b"a"), (b"authorization", b"b")], 400, id="two logins"),
         pytest.param([HOST, (b"x_api_key", b"a")], 400, id="an underscore alias"),
+        pytest.param([HOST, (b"transfer_encoding", b"chunked")], 400, id="an alias of the framing"),
+        pytest.param([HOST, (b"proxy_authorization", b"a")], 400, id="an alias of a credential"),
         pytest.param([HOST, (b"x_other", b"a")], 200, id="an underscore elsewhere"),
+        pytest.param(
+            [HOST, (b"Sec-Fetch-Site", b"cross-site"), (b"Sec-Fetch-Site", b"none")], 400, id="two senders"
+        ),
         pytest.param([HOST, (b"X-A", b"a\x00b")], 400, id="a NUL in a value"),
         pytest.param([HOST, (b"X-A", b"a\rb")], 400, id="a bare CR in a value"),
         pytest.param([HOST, (b"X A", b"b")], 400, id="a blank in a name"),
@@ -52,8 +58,8 @@ def test_heads_are_judged_by_the_strict_rules(headers, status) -> None:
 @pytest.mark.parametrize(
     ("change", "status"),
     [
-        pytest.param({"version": "1.0"}, 505, id="HTTP/1.0"),
-        pytest.param({"version": "2.0"}, 505, id="HTTP/2"),
+        pytest.param({"version": "1.0"}, 400, id="HTTP/1.0"),
+        pytest.param({"version": "2.0"}, 400, id="HTTP/2"),
         pytest.param({"target": b"http://evil/v1/messages"}, 400, id="absolute form"),
         pytest.param({"target": b"*"}, 400, id="asterisk form"),
         pytest.param({"target": b"/a b"}, 400, id="a blank in the target"),
@@ -99,6 +105,11 @@ def test_a_response_says_how_long_it_is(status, headers, length) -> None:
         pytest.param([(b"Content-Length", b"7"), (b"Content-Length", b"8")], id="two lengths"),
         pytest.param([(b"Content-Length", b"7"), (b"Transfer-Encoding", b"chunked")], id="both framings"),
         pytest.param([(b"Content-Length", b"many")], id="not a number"),
+        pytest.param([(b"Transfer-Encoding", b"gzip, chunked")], id="another coding"),
+        pytest.param(
+            [(b"Transfer-Encoding", b"chunked"), (b"Transfer-Encoding", b"chunked")], id="chunked twice"
+        ),
+        pytest.param([(b"X", b"")] * 101, id="too many headers"),
     ],
 )
 def test_an_ambiguous_response_is_refused(headers) -> None:
@@ -126,3 +137,15 @@ def test_a_header_that_could_split_a_response_is_noticed() -> None:
 def test_the_date_of_an_answer_is_read_or_left_alone(value: bytes, read: datetime | None) -> None:
     assert http1.date([(b"X", b"y"), (b"DATE", value)]) == read
     assert http1.date([]) is None
+
+
+@given(st.binary(max_size=20), st.binary(max_size=20), st.integers(0, 44))
+def test_the_end_of_a_head_is_found_wherever_it_is_cut(before: bytes, after: bytes, cut: int) -> None:
+    head = before.replace(b"\r", b"") + b"\r\n\r\n"
+    data = head + after
+    first, second = data[:cut], data[cut:]
+    end = head_end(b"", first)
+    if end < len(first) or first.endswith(b"\r\n\r\n"):
+        assert end == len(head)
+    else:
+        assert len(first) + head_end(first[-3:], second) == len(head)
