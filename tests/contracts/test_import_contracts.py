@@ -20,7 +20,7 @@ BREAKS = {
         "gateway/observers.py",
         "import openclaude.credentials._vault",
     ),
-    "Only the upstream transport unwraps credentials": (
+    "Only what sends requests unwraps credentials": (
         "edge/server.py",
         "import openclaude.credentials.outbound",
     ),

@@ -1,4 +1,4 @@
-"""The last step before the socket. Only the upstream transport imports this module (contract in pyproject.toml)."""
+"""The last step before the socket. Only what sends requests imports this module (contract in pyproject.toml)."""
 
 from openclaude.credentials import _vault
 from openclaude.credentials.sealed import AuthorizedRequest

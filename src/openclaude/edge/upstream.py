@@ -11,11 +11,11 @@ from typing import Final, cast
 
 import httptools
 
-from openclaude.credentials.outbound import credential_lines
 from openclaude.credentials.sealed import AuthorizedRequest
 from openclaude.domain.errors import ApiError, upstream_unreachable
 from openclaude.domain.http import Header, Origin
 from openclaude.edge.dial import DialMap
+from openclaude.edge.egress import head_bytes
 from openclaude.ports import Receiver
 from openclaude.wire import http1
 
@@ -27,20 +27,6 @@ SMALL: Final = 16 * 1024
 """Below this a head and its body are joined, so that they leave in one TLS record and one packet train."""
 
 Report = Callable[[BaseException], None]
-
-
-def head_bytes(authorized: AuthorizedRequest) -> bytes:
-    """The request's head on the wire, built from empty: line, host, the adapter's headers, framing, credential."""
-    request = authorized.request
-    lines = [
-        b"%b %b HTTP/1.1\r\nHost: %b\r\n"
-        % (request.method, request.target, authorized.origin.authority.encode())
-    ]
-    lines += [b"%b: %b\r\n" % pair for pair in request.headers]
-    lines.append(b"Content-Length: %d\r\n" % request.content_length)
-    lines.append(credential_lines(authorized))
-    lines.append(b"\r\n")
-    return b"".join(lines)
 
 
 class UpstreamConnection(asyncio.Protocol):

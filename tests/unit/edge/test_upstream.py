@@ -10,13 +10,13 @@ from openclaude.credentials.sealed import AuthorizedRequest, ClientCredential
 from openclaude.domain.errors import ApiError
 from openclaude.domain.http import Origin, SafeHeaders, UpstreamRequest
 from openclaude.edge.dial import DialMap
+from openclaude.edge.egress import head_bytes
 from openclaude.edge.upstream import (
     WRITE_HIGH,
     Call,
     Pool,
     UpstreamConnection,
     UpstreamTransport,
-    head_bytes,
 )
 
 pytestmark = pytest.mark.anyio
