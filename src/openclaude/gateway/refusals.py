@@ -36,6 +36,11 @@ def silent(limit: float, origin: str) -> ApiError:
     )
 
 
+def unreadable() -> ApiError:
+    text = "openClaude could not read Bedrock's answer. hint: try again; logs/gateway.err has the reason"
+    return ApiError(502, "api_error", text, retry=True)
+
+
 def restated(error: ApiError) -> tuple[int, list[Header], bytes]:
     """An error that came inside a stream, in the form of a refusal: status, headers and body."""
     named = [(b"x-amzn-errortype", b"ValidationException")] if error.status == 400 else []

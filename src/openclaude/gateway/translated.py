@@ -15,16 +15,9 @@ from openclaude.domain.errors import MALFORMED_OUTPUT, ApiError
 from openclaude.domain.http import Header
 from openclaude.domain.models import normalise
 from openclaude.domain.usage import Usage
+from openclaude.gateway import refusals
 from openclaude.gateway.exchange import Answer, Services
 from openclaude.gateway.observers import with_usage
-from openclaude.gateway.refusals import (
-    blames_the_time,
-    for_profile,
-    outdated,
-    restated,
-    silent,
-    upstream_request,
-)
 from openclaude.gateway.routes import SignedRoute
 from openclaude.ports import Credential, ProviderCall, StreamDecoder, Timer, UpstreamCall
 from openclaude.wire import http1
@@ -131,7 +124,7 @@ class TranslatedExchange:
             self._refuse(credential)
             return
         self._credential = credential
-        request = upstream_request(call)
+        request = refusals.upstream_request(call)
         if isinstance(credential, RouteKey):
             self._answer.record.credential = "bedrock key"
             self._send(KeyFor(credential).authorize(request))
@@ -199,23 +192,23 @@ class TranslatedExchange:
         except ApiError as error:
             self._once_more(error)
         except Exception:
-            # The transport reports what it is; the client must not wait for an answer that is not coming.
-            self._refuse(ApiError(502, "api_error", UNREADABLE, retry=True))
-            raise
+            self._refuse(refusals.unreadable())
+            raise  # to be reported; the client does not wait for an answer that is not coming
 
     def _once_more(self, error: ApiError) -> None:
         """Repeat a request that was not understood, or whose answer makes no sense, while nothing was shown."""
-        amended = None if self._answer.started else self._expect_call().retry_without(*restated(error))
-        if amended is not None:
-            self._decoder = None
-            self._note(amended.notes)
-            self._dispatch(amended)
-        elif MALFORMED_OUTPUT in error.notes and not self._answer.started and self._first(MALFORMED_OUTPUT):
-            self._note(error.notes)
-            self._decoder = None
-            self._dispatch(self._expect_call())
-        else:
+        again: ProviderCall | None = None
+        if not self._answer.started:
+            call = self._expect_call()
+            again = call.retry_without(*refusals.restated(error))
+            if again is None and MALFORMED_OUTPUT in error.notes and self._first(MALFORMED_OUTPUT):
+                again = call
+        if again is None:
             self._refuse(error)
+            return
+        self._decoder = None
+        self._note((*error.notes, *again.notes))
+        self._dispatch(again)
 
     def failed(self, error: ApiError) -> None:
         self._upstream = None
@@ -241,9 +234,9 @@ class TranslatedExchange:
     def _finish_early(self) -> None:
         """The last event is out: the client need not wait for the end of the provider's message."""
         self._finish_stream()
-        whole = self._decoder is not None and self._decoder.stop_reason is not None
         # Behind damage nothing on this connection can be trusted.
-        self._timer = self._services.clock.call_later(METADATA_GRACE if whole else 0, self._drop_upstream)
+        grace = METADATA_GRACE if self._answer.record.outcome == "complete" else 0
+        self._timer = self._services.clock.call_later(grace, self._drop_upstream)
 
     def _finish_stream(self) -> None:
         self._disarm()
@@ -270,9 +263,13 @@ class TranslatedExchange:
         if not call.wants_stream:
             self._answer.whole(200, message, self._marks())
             return
-        if not self._answer.started:
+        events = call.synthesize(message)
+        if self._answer.started:
+            # A held stream has begun already: what is left comes behind the ping of its beginning.
+            events = events.partition(PING)[2]
+        else:
             self._answer.stream(self._marks())
-        self._answer.write(call.synthesize(message))
+        self._answer.write(events)
         self._answer.end()
 
     def _failed_answer(self, status: int, headers: Sequence[Header], body: bytes) -> None:
@@ -282,21 +279,21 @@ class TranslatedExchange:
         if amended is not None:
             self._note(amended.notes)
             self._dispatch(amended)
-        elif outdated(headers, body) and self._first("renewed keys"):
+        elif refusals.outdated(headers, body) and self._first("renewed keys"):
             refusal = call.failure(status, headers, body)
             renewed = partial(self._renewed, call, refusal)
             self._route.keys.renew(self._answer.request.session, self._credential, renewed)
-        elif blames_the_time(body) and http1.date(headers) and self._first("corrected clock"):
+        elif refusals.blames_the_time(body) and http1.date(headers) and self._first("corrected clock"):
             self._dispatch(call)
         else:
-            self._refuse(for_profile(call.failure(status, headers, body), self._route.profile))
+            self._refuse(refusals.for_profile(call.failure(status, headers, body), self._route.profile))
 
     def _renewed(
         self, call: ProviderCall, refusal: ApiError, credential: Credential | ApiError | None
     ) -> None:
         """Send the request again with other keys; without any, the refusal stands."""
         self._whole_head, self._collected, self._collected_size = None, [], 0
-        self._sign(call, credential or for_profile(refusal, self._route.profile))
+        self._sign(call, credential or refusals.for_profile(refusal, self._route.profile))
 
     def _first(self, reason: str) -> bool:
         """Whether a request has not been repeated for this reason yet; from now on it has."""
@@ -345,7 +342,7 @@ class TranslatedExchange:
         limit = FIRST_BYTE if call.streams else WHOLE_ANSWER
         if now - self._heard_at >= limit:
             self._drop_upstream()
-            self._refuse(silent(limit, str(self._route.origin)))
+            self._refuse(refusals.silent(limit, str(self._route.origin)))
             return
         if call.wants_stream:
             self._keep_alive(call, now)
@@ -359,11 +356,9 @@ class TranslatedExchange:
         elif now - self._asked_at >= HOLD:
             self._shown_at = now
             self._answer.stream(self._marks())
-            if call.streams:
-                self._decoder = self._decoder or call.stream()
-                self._answer.write(self._decoder.start())
-            else:
-                self._answer.write(PING)
+            decoder = self._decoder or call.stream()
+            self._decoder = decoder if call.streams else None
+            self._answer.write(decoder.start())
         else:
             self._shown_at = now
 

@@ -63,6 +63,16 @@ def test_tool_names_come_back_as_the_request_spelled_them() -> None:
 BODY = {"model": "m", "max_tokens": 10, "messages": [{"role": "user", "content": "hi"}]}
 
 
+def test_a_call_of_the_placeholder_is_removed_unless_the_client_has_a_tool_of_that_name() -> None:
+    name = "openclaude_no_tools"
+    answer = {"body": converse({"toolUse": {**TOOL_CALL["toolUse"], "name": name}}, reason="tool_use")}
+    found = shown(answer)
+    assert (found["body"]["content"], found["body"]["stop_reason"]) == ([], "end_turn")
+    assert found["notes"] == ["placeholder_call_removed", "stop_reason_repaired"]
+    own = shown(answer, {"tools": [{"name": name, "input_schema": {"type": "object"}}]})
+    assert own["body"]["content"][0]["name"] == name
+
+
 def test_tool_names_may_be_given_as_the_map_the_gateway_would_have() -> None:
     answer = {"body": converse(TOOL_CALL, reason="tool_use")}
     assert shown(answer, {"tool_name_map": {"short": LONG}})["body"]["content"][0]["name"] == LONG

@@ -9,7 +9,9 @@ from openclaude.credentials.outbound import credential_lines
 from openclaude.domain.errors import ApiError, upstream_unreachable
 from openclaude.domain.http import Endpoint
 from openclaude.gateway import translated
+from support.bedrock_cases import sse_events
 from support.bedrock_frames import event, exception
+from support.converse_streams import check_grammar
 from support.gateway import Gateway
 
 START = event("messageStart", {"role": "assistant"})
@@ -195,8 +197,9 @@ def test_a_model_that_cannot_stream_tools_gets_an_emulated_stream_with_pings() -
     assert call is not None
     assert call.authorized.request.target.endswith(b"/converse")
     gateway.clock.advance(80)
-    assert gateway.events == ["ping", "ping"]
+    assert gateway.events == ["message_start", "ping", "ping"]
     call.answer(200, json.dumps(WHOLE).encode())
+    assert check_grammar(sse_events(gateway.client.body)) is not None
     assert gateway.events[-2:] == ["message_delta", "message_stop"]
     assert "stream_emulated" in gateway.log.records[0].notes
 
@@ -209,6 +212,7 @@ def test_an_error_after_an_emulated_stream_has_started_is_an_error_event() -> No
     gateway.clock.advance(61)
     call.fail(upstream_unreachable("openClaude: it is gone"))
     assert gateway.events[-1] == "error"
+    assert check_grammar(sse_events(gateway.client.body)) is None
 
 
 def test_an_unsupported_field_is_removed_and_the_request_sent_once_more() -> None:

@@ -69,6 +69,10 @@ class Names:
         if sent != original:
             self._renamed[sent] = original
 
+    def knows(self, original: str) -> bool:
+        """Whether the client has used this name."""
+        return original in self._by_original
+
     def renamed(self) -> Mapping[str, str]:
         """Sent name to the client's name, for the names that changed."""
         return MappingProxyType(self._renamed)

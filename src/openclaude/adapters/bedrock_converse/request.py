@@ -230,7 +230,8 @@ class _Request:
             route=route,
             tool_names=self._names.renamed(),
             stop_sequences=tuple(inference.get("stopSequences", ())),
-            placeholder=placeholder,
+            # Its calls are removed whether it was sent or not, except where the client has a tool of that name.
+            placeholder="" if self._names.knows(tools.PLACEHOLDER) else tools.PLACEHOLDER,
             discard=self._body["max_tokens"] == 0,
             request_id=request_id,
         )

@@ -39,7 +39,8 @@ class ResponseState(NamedTuple):
         route: goes into the signature of reasoning that came unsigned.
         tool_names: sent name to the client's name, for the names that changed.
         stop_sequences: as they were sent.
-        placeholder: the name of the placeholder tool when it was sent, else empty.
+        placeholder: the name of the placeholder tool, whose calls are removed; empty where the client has a tool of
+            that name.
         discard: the client wanted the prompt cached and no answer.
         request_id: the gateway's own id, for a message whose upstream id is not known.
     """
