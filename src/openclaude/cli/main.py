@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "aws": "the IAM policy the Bedrock routes need, a check of them, the models of a region",
     "explain": "show what becomes of a request, or of an answer, without sending anything",
     "doctor": "look for everything that could be wrong, each with its remedy",
+    "prove": "plant invented credentials and show that each reaches its own provider only",
     "uninstall": "stop the gateway and remove everything openClaude made",
     "demo": "run the whole job on embedded simulators: no accounts needed",
 }

@@ -30,7 +30,7 @@ def run(env: Mapping[str, str], stdout: TextIO, say: Callable[[str], None]) -> b
     with temporary_home() as home, World(tools_story, keep_raw=True) as world:
         (home / "gateway").mkdir(mode=0o700)
         with staged(world, env, home / "gateway") as scene:
-            answer = _drive(env, scene, home)
+            answer = drive(env, scene, home)
         seen = [(row.server, credential_kind(row), row.target.decode("latin-1")) for row in world.requests()]
     print("\nWhat the real client's session sent:\n", file=stdout)
     print("\n".join(f"  {server:<10} {kind:<24} {target}" for server, kind, target in seen), file=stdout)
@@ -40,12 +40,28 @@ def run(env: Mapping[str, str], stdout: TextIO, say: Callable[[str], None]) -> b
     return kept and both and tools_story.agent_marker in answer
 
 
-def _drive(env: Mapping[str, str], scene: Scene, home: Path) -> str:
+def drive(
+    env: Mapping[str, str],
+    scene: Scene,
+    home: Path,
+    *,
+    refresh: str = "none",
+    more: Mapping[str, str] | None = None,
+) -> str:
+    """Run `openclaude -p` with an invented stored login and give what it printed.
+
+    Args:
+        env: the user's environment, for PATH and the like.
+        scene: the gateway's.
+        home: where the invented user's home folder is made.
+        refresh: the stored login's other half, which no server of ours may see.
+        more: further variables of the session.
+    """
     folder = home / "user"
     (folder / ".claude").mkdir(parents=True, mode=0o700)
     login = {
         "accessToken": scene.login,
-        "refreshToken": "none",
+        "refreshToken": refresh,
         "expiresAt": 4102444800000,
         "scopes": ["user:inference", "user:profile"],
         "subscriptionType": "max",
@@ -60,6 +76,7 @@ def _drive(env: Mapping[str, str], scene: Scene, home: Path) -> str:
         "DISABLE_AUTOUPDATER": "1",
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
         **scene.aws,
+        **(more or {}),
     }
     command = [
         sys.executable,

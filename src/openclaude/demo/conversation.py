@@ -2,6 +2,7 @@
 
 import http.client
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,6 +12,7 @@ TOOL = {
     "description": "The weather in a city.",
     "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
 }
+QUESTION = "What is the weather in Lyon?"
 TOOL_RESULT = "18 degrees, light rain"
 
 
@@ -31,12 +33,23 @@ class Exchange:
     raw: bytes = b""
 
 
-def converse(base_url: str, model: str, login: str, *, stream: bool) -> Exchange:
-    """Ask about the weather, run the tool the model asks for, and read its answer."""
+def converse(
+    base_url: str, model: str, credential: str | Mapping[str, str], *, stream: bool, question: str = QUESTION
+) -> Exchange:
+    """Ask about the weather, run the tool the model asks for, and read its answer.
+
+    Args:
+        base_url: where the gateway is.
+        model: the name as a client sends it.
+        credential: a login, or the headers that carry credentials.
+        stream: whether to ask for events.
+        question: what is asked; the model's name is added.
+    """
     done = Exchange(model, stream)
-    messages: list[dict[str, Any]] = [{"role": "user", "content": f"What is the weather in Lyon? ({model})"}]
+    headers = {"authorization": f"Bearer {credential}"} if isinstance(credential, str) else credential
+    messages: list[dict[str, Any]] = [{"role": "user", "content": f"{question} ({model})"}]
     for _ in range(4):
-        message = _send(base_url, done, login, messages)
+        message = _send(base_url, done, headers, messages)
         if message is None:
             return done
         calls = [block for block in message["content"] if block["type"] == "tool_use"]
@@ -55,7 +68,9 @@ def converse(base_url: str, model: str, login: str, *, stream: bool) -> Exchange
     return done
 
 
-def _send(base_url: str, done: Exchange, login: str, messages: list[dict[str, Any]]) -> dict[str, Any] | None:
+def _send(
+    base_url: str, done: Exchange, headers: Mapping[str, str], messages: list[dict[str, Any]]
+) -> dict[str, Any] | None:
     url = urlsplit(base_url)
     body = {
         "model": done.model,
@@ -75,8 +90,8 @@ def _send(base_url: str, done: Exchange, login: str, messages: list[dict[str, An
                 "content-type": "application/json",
                 "anthropic-version": "2023-06-01",
                 "anthropic-beta": "oauth-2025-04-20",
-                "authorization": f"Bearer {login}",
                 "x-app": "demo",
+                **headers,
             },
         )
         response = connection.getresponse()

@@ -6,11 +6,14 @@ The search runs over a whole byte stream, never over single pieces: a secret may
 import base64
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from urllib.parse import quote
 
 SHORTEST = 12
 """Characters of a secret whose appearance counts as a leak."""
+_LARGEST = 64 * 1024 * 1024
+_ZLIB = re.compile(rb"\x1f\x8b\x08|\x78[\x01\x5e\x9c\xda]")
+_STRING = re.compile(rb'"(text|thinking|partial_json|input|bytes)"\s*:\s*"((?:[^"\\]|\\.)*)"')
 
 
 def forms(secret: str) -> set[bytes]:
@@ -19,8 +22,17 @@ def forms(secret: str) -> set[bytes]:
     found = {raw, raw[::-1], raw.hex().encode(), raw.hex().upper().encode()}
     found |= set(_base64_forms(raw))
     found.add(quote(secret, safe="").encode())
-    found.add("".join(f"\\u{ord(char):04x}" for char in secret).encode())
-    found.add("".join(f"&#{ord(char)};" for char in secret).encode())
+    for each in (
+        "%{:02x}",
+        "%{:02X}",
+        "\\u{:04x}",
+        "\\u{:04X}",
+        "&#{};",
+        "&#x{:x};",
+        "&#x{:X};",
+        "\\x{:02x}",
+    ):
+        found.add("".join(each.format(ord(char)) for char in secret).encode())
     return found
 
 
@@ -42,14 +54,46 @@ def pieces(secret: str) -> Iterator[bytes]:
 
 def holds(data: bytes, secret: str) -> bool:
     """Whether the bytes hold the secret, a part of it, or an encoding of it; compressed parts are looked into."""
-    needles = forms(secret) | set(pieces(secret))
-    return any(needle in view for view in _views(data) for needle in needles if len(needle) >= SHORTEST)
+    return seen(views(data), secret)
 
 
-def _views(data: bytes) -> Iterator[bytes]:
-    yield data
-    for start in re.finditer(rb"\x1f\x8b\x08", data):
+def seen(found: Iterable[bytes], secret: str) -> bool:
+    """As `holds`, for what `views` gave: it is the same for every secret."""
+    needles = [needle for needle in forms(secret) | set(pieces(secret)) if len(needle) >= SHORTEST]
+    return any(needle in view for view in found for needle in needles)
+
+
+def views(data: bytes) -> tuple[bytes, ...]:
+    """The bytes, what is compressed in them, and the texts of their events joined: a secret may be cut between two."""
+    unpacked = [data, *_unpacked(data)]
+    return (*unpacked, *(joined for view in unpacked for joined in _joined(view) if joined))
+
+
+def _unpacked(data: bytes) -> Iterator[bytes]:
+    for start in _ZLIB.finditer(data):
         try:
-            yield zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(data[start.start() :], 64 * 1024 * 1024)
+            yield zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(data[start.start() :], _LARGEST)
         except zlib.error:
             continue
+
+
+def _joined(data: bytes) -> Iterator[bytes]:
+    """The pieces of streamed texts one after the other, of server-sent events and of Bedrock's frames alike."""
+    carried = b""
+    texts: dict[bytes, bytearray] = {}
+    for name, piece in _STRING.findall(data):
+        if name == b"bytes":
+            carried += _from_base64(piece)
+        else:
+            texts.setdefault(name, bytearray()).extend(piece)
+    yield from map(bytes, texts.values())
+    if carried:
+        yield carried
+        yield from _joined(carried)
+
+
+def _from_base64(piece: bytes) -> bytes:
+    try:
+        return base64.b64decode(piece, validate=True)
+    except ValueError:
+        return b""

@@ -1,18 +1,19 @@
 """What the demonstration saw, as tables that read without colour."""
 
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from openclaude.demo.conversation import Exchange
-from openclaude.demo.oracle import holds
+from openclaude.demo.oracle import seen, views
 from openclaude.demo.scene import Scene
 from openclaude.simulator.recorded import Recorded
 
 DESTINATIONS = ("Anthropic", "Bedrock", "client", "files and logs")
 ALLOWED = {
-    ("plan login", "Anthropic"): "yes",
-    ("AWS access key id", "Bedrock"): "yes",
-    ("AWS session token", "Bedrock"): "yes",
+    ("plan login", "Anthropic"),
+    ("AWS access key id", "Bedrock"),
+    ("AWS session token", "Bedrock"),
 }
 """Where a credential has to arrive. Everywhere else it must not be seen."""
 
@@ -24,10 +25,7 @@ class Cell:
     credential: str
     destination: str
     seen: bool
-
-    @property
-    def expected(self) -> bool:
-        return (self.credential, self.destination) in ALLOWED
+    expected: bool
 
     @property
     def text(self) -> str:
@@ -43,16 +41,30 @@ def credential_cells(scene: Scene, exchanges: list[Exchange]) -> list[Cell]:
         "Anthropic": b"\0".join(log.wires(scene.world.anthropic.name)),
         "Bedrock": b"\0".join(log.wires(scene.world.bedrock.name)),
         "client": b"\0".join(exchange.raw for exchange in exchanges),
-        "files and logs": _files(scene.home),
+        "files and logs": files(scene.home),
     }
+    return cells(scene.secrets, seen_by, ALLOWED)
+
+
+def cells(
+    secrets: Mapping[str, str], seen_by: Mapping[str, bytes], expected: Container[tuple[str, str]]
+) -> list[Cell]:
+    """Every secret at every destination.
+
+    Args:
+        secrets: by name.
+        seen_by: every byte that arrived, by destination.
+        expected: the pairs of names at which a secret has to arrive; at every other one it must not.
+    """
+    looked_into = {destination: views(data) for destination, data in seen_by.items()}
     return [
-        Cell(name, destination, holds(data, secret))
-        for name, secret in scene.secrets.items()
-        for destination, data in seen_by.items()
+        Cell(name, destination, seen(found, secret), (name, destination) in expected)
+        for name, secret in secrets.items()
+        for destination, found in looked_into.items()
     ]
 
 
-def _files(home: Path) -> bytes:
+def files(home: Path) -> bytes:
     """Every file but the one that is there to hold the installation's secret."""
     paths = [path for path in sorted(home.rglob("*")) if path.is_file() and path.name != "secret"]
     return b"\0".join(path.read_bytes() for path in paths)
@@ -86,4 +98,8 @@ def credential_kind(row: Recorded) -> str:
         return "AWS signature, verified"
     if value.startswith(b"Bearer sk-ant-oat"):
         return "plan login"
+    if value.startswith(b"Bearer bedrock-api-key"):
+        return "Bedrock API key"
+    if row.header("x-api-key"):
+        return "API key"
     return "other" if value else "none"

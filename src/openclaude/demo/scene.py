@@ -47,17 +47,32 @@ def weather(ask: Ask) -> Answer:
 
 
 @contextmanager
-def staged(world: World, env: Mapping[str, str], home: Path) -> Iterator[Scene]:
-    """Start a gateway that finds both simulated providers at their real names."""
+def staged(
+    world: World,
+    env: Mapping[str, str],
+    home: Path,
+    *,
+    config: Path | None = None,
+    own_keys: bool = True,
+) -> Iterator[Scene]:
+    """Start a gateway that finds the simulated providers at their real names.
+
+    Args:
+        world: the providers.
+        env: the user's environment, of which the gateway gets little.
+        home: the gateway's folder.
+        config: its configuration, or None for the built-in one.
+        own_keys: whether the gateway has AWS keys of its own, so that a request without a session is signed.
+    """
     state = open_state(home)
     aws = world.aws_env()
     flags = [flag for entry in world.connect_to for flag in ("--connect-to", entry)]
     daemon.spawn(
         state,
         port=0,
-        config=None,
+        config=config,
         env=env,
-        aws=aws,
+        aws=aws if own_keys else None,
         flags=[*flags, "--ca-file", str(world.ca_file)],
     )
     try:

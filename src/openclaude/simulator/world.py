@@ -85,7 +85,8 @@ class World:
         authority = Authority()
         self.ca_file = authority.write_ca(Path(self._folder.name) / "ca.pem")
         anthropic_flaw, bedrock_flaw = self._flaws
-        keys = {self._key_id: (self._secret, self._session_token)}
+        self._keys: dict[str, tuple[str, str | None]] = {self._key_id: (self._secret, self._session_token)}
+        keys = self._keys
         self.anthropic = AnthropicSimulator(
             self._scripts[0],
             setup=replace(self._setup, tls=authority.server_context(HOST, flaw=anthropic_flaw)),
@@ -123,6 +124,10 @@ class World:
     def connect_to(self) -> list[str]:
         """`HOST:PORT=127.0.0.1:PORT` for each host."""
         return [f"{name}:443=127.0.0.1:{server.port}" for name, server in self._servers.items()]
+
+    def add_keys(self, more: Keys) -> None:
+        """Let every AWS service know further keys: secret and session token by key id."""
+        self._keys.update(more)
 
     def aws_env(self) -> dict[str, str]:
         """Environment variables with which a signer of this world's Bedrock needs nothing else."""

@@ -1,6 +1,7 @@
 import base64
 import gzip
 import json
+import zlib
 from urllib.parse import quote
 
 import pytest
@@ -19,6 +20,21 @@ ENCODINGS = {
     "base64 after one byte": lambda s: base64.b64encode(b"x" + s.encode()),
     "base64 after two bytes": lambda s: base64.b64encode(b"xy" + s.encode()),
     "base64url": lambda s: base64.urlsafe_b64encode(s.encode()),
+    "percent, every byte": lambda s: "".join(f"%{b:02x}" for b in s.encode()).encode(),
+    "json escapes in capitals": lambda s: "".join(f"\\u{ord(c):04X}" for c in s).encode(),
+    "html in hex": lambda s: "".join(f"&#x{ord(c):x};" for c in s).encode(),
+    "deflate": lambda s: zlib.compress(b"before " + s.encode()),
+    "the pieces of a stream": lambda s: b"".join(
+        b"event: x\ndata: " + json.dumps({"delta": {"text": s[at : at + 5]}}).encode() + b"\n\n"
+        for at in range(0, len(s), 5)
+    ),
+    "the pieces of frames": lambda s: b"".join(
+        b"\0\0frame"
+        + json.dumps(
+            {"bytes": base64.b64encode(json.dumps({"text": s[at : at + 5]}).encode()).decode()}
+        ).encode()
+        for at in range(0, len(s), 5)
+    ),
     "percent": lambda s: quote(s, safe="").encode(),
     "json escapes": lambda s: "".join(f"\\u{ord(c):04x}" for c in s).encode(),
     "json": lambda s: json.dumps({"a": s}).encode(),
