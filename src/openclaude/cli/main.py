@@ -20,6 +20,7 @@ COMMANDS: Final = {
     "config": "write, check or locate the configuration",
     "aws": "the IAM policy the Bedrock routes need, a check of them, the models of a region",
     "explain": "show what becomes of a request, or of an answer, without sending anything",
+    "completions": "print the completions for bash, zsh or fish",
     "doctor": "look for everything that could be wrong, each with its remedy",
     "prove": "plant invented credentials and show that each reaches its own provider only",
     "uninstall": "stop the gateway and remove everything openClaude made",
