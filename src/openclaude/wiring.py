@@ -21,7 +21,9 @@ from openclaude.credentials.policies import (
     SignFor,
     bedrock_origin,
     mantle_origin,
+    platform_origin,
 )
+from openclaude.domain import aws
 from openclaude.domain.http import Origin
 from openclaude.domain.models import CLIENT_DEFAULTS
 from openclaude.domain.routes import RouteTable
@@ -33,7 +35,7 @@ from openclaude.edge.clock import LoopClock
 from openclaude.edge.control import Answer, ControlServer, Operation
 from openclaude.edge.dial import DialMap
 from openclaude.edge.listener import Listener
-from openclaude.edge.sessions import Sessions
+from openclaude.edge.sessions import Sessions, is_aws_s
 from openclaude.edge.tls import trusting
 from openclaude.edge.upstream import UpstreamTransport
 from openclaude.gateway.exchange import Services
@@ -137,7 +139,7 @@ def _operations(
 
 
 def _without_aws(env: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in env.items() if not name.startswith("AWS_")}
+    return {name: value for name, value in env.items() if not is_aws_s(name)}
 
 
 def build_routes(config: Config, keys: KeyStore) -> RouteTable[Route]:
@@ -150,7 +152,9 @@ def _route(route: RouteConfig, keys: KeyStore) -> Route:
         return PassthroughRoute("anthropic", Passthrough(), AnthropicAdapter())
     model, region = route.model or "", route.region or ""
     adapter, signing = LateDialect(partial(dialect, route)), signature(route)
-    credentials = keys.for_route(profile=route.profile, region=region, origin=signing.origin)
+    credentials = keys.for_route(
+        profile=route.profile, region=region, origin=signing.origin, variable=route.key_variable
+    )
     return SignedRoute(BEDROCK, signing, adapter, credentials, model, route.profile)
 
 
@@ -162,7 +166,12 @@ def dialect(route: RouteConfig) -> Dialect:
             from openclaude.adapters.bedrock_messages import MessagesAdapter  # noqa: PLC0415
 
             return MessagesAdapter(
-                model_id=model, region=region, profile=profile, endpoint=route.endpoint, geo=route.geo
+                model_id=model,
+                region=region,
+                profile=profile,
+                endpoint=route.endpoint,
+                workspace=route.workspace,
+                geo=route.geo,
             )
         case "invoke":
             from openclaude.adapters.bedrock_invoke import InvokeAdapter  # noqa: PLC0415
@@ -186,6 +195,8 @@ def signature(route: RouteConfig) -> SignFor:
     endpoint, region = _origin(route.endpoint_url) if route.endpoint_url else None, route.region or ""
     if route.via == "messages" and route.endpoint == "mantle":
         return SignFor(region=region, service=MANTLE_SERVICE, endpoint=endpoint or mantle_origin(region))
+    if route.is_platform:
+        return SignFor(region=region, service=aws.PLATFORM, endpoint=endpoint or platform_origin(region))
     public = bedrock_origin(region, fips=route.fips, dualstack=route.dualstack)
     return SignFor(region=region, endpoint=endpoint or public)
 

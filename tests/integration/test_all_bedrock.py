@@ -1,7 +1,7 @@
 """The all-bedrock set-up as a user gets it: every tier a Claude on Bedrock, asked with the official SDK."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,18 @@ to = "bedrock"
 model = "us.anthropic.claude-opus-5-5"
 region = "us-west-2"
 via = "messages"
+"""
+
+
+PLATFORM_ROUTE = """
+[[routes]]
+match = "claude-opus-5-5"
+to = "bedrock"
+model = "claude-opus-5-5"
+region = "us-west-2"
+via = "messages"
+endpoint = "platform"
+workspace = "wrkspc_simulated"
 """
 
 
@@ -228,6 +240,32 @@ def test_the_messages_endpoint_on_aws_serves_whole_answers_and_streams(home: Hom
         ]
         with pytest.raises(anthropic.OverloadedError, match="busy"):
             sdk.messages.create(**ask)
+
+
+@pytest.mark.parametrize("by_key", [False, True], ids=["signed", "by its API key"])
+def test_the_platform_on_aws_serves_and_counts_without_the_client_s_login(
+    home: Home, canary: Callable[..., str], by_key: bool
+) -> None:
+    home.state_home.mkdir(mode=0o700)
+    (home.state_home / "config.toml").write_text(PLATFORM_ROUTE)
+    with World(Plays(), mantle=True, keep_raw=True) as world:
+        key = canary()
+        env = {"ANTHROPIC_AWS_API_KEY": key} if by_key else world.aws_env()
+        world.platform.api_keys = [key]
+        with (
+            serving(home, world.connect_to, world.ca_file, env=env) as gateway,
+            client(gateway.base_url, home.login) as sdk,
+        ):
+            ask: Any = {"model": OPUS, "messages": [{"role": "user", "content": "hi"}]}
+            message = sdk.messages.create(max_tokens=64, **ask)
+            with sdk.messages.stream(max_tokens=64, **ask) as stream:
+                assert stream.get_final_message().model == message.model == OPUS
+            counted = sdk.messages.with_raw_response.count_tokens(**ask)
+            assert "x-openclaude-token-count" not in counted.headers
+        rows = world.requests()
+        assert [row.server for row in rows] == ["platform"] * 3
+        assert all((row.header("x-api-key") == key.encode()) is by_key for row in rows)
+        assert not any(home.login.encode() in wire for wire in world.log.wires("platform"))
 
 
 def test_a_route_s_capabilities_reach_the_request(home: Home, tmp_path: Path) -> None:

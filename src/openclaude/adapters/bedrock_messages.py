@@ -1,10 +1,12 @@
-"""The Messages API on AWS: bedrock-mantle, and bedrock-runtime under `/anthropic`.
+"""The Messages API on AWS: bedrock-mantle, bedrock-runtime under `/anthropic`, and Claude Platform on AWS.
 
 The format is Claude's own and the stream is real server-sent events, so the events pass through; the request is cleaned
-by the rules of InvokeModel, whose refusals these endpoints share. Both take the same path under different hosts.
+by the rules of InvokeModel, whose refusals these endpoints share. The first two take the same path under different
+hosts; the platform takes Anthropic's own path and ids, and the name of a workspace.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from openclaude.adapters import counting
@@ -23,7 +25,9 @@ from openclaude.domain.http import Header
 from openclaude.wire import jsontext, sse
 
 TARGET: Final = b"/anthropic/v1/messages"
+PLATFORM_TARGET: Final = b"/v1/messages"
 MANTLE: Final = "mantle"
+PLATFORM: Final = "platform"
 _COUNTED: Final = ("model", "messages", "system", "tools", "tool_choice", "thinking", "output_config")
 """The members of a request that `count_tokens` takes."""
 
@@ -75,12 +79,20 @@ class MessagesCall(ClaudeCall):
         return ((b"accept", b"text/event-stream" if self.streams else b"application/json"),)
 
 
+class PlatformCall(MessagesCall):
+    """One request to Claude Platform on AWS."""
+
+    def _target(self) -> bytes:
+        return PLATFORM_TARGET
+
+
 class MessagesAdapter(ClaudeAdapter):
     """Speaks the Messages API on AWS for one route.
 
     Args:
         model_id: as for `ConverseAdapter`; mantle knows models by their bare ids, so a geo prefix is left out there.
-        endpoint: "mantle" or "runtime".
+        endpoint: "mantle", "runtime" or "platform".
+        workspace: the workspace on Claude Platform on AWS; None elsewhere.
         region, profile, limits: as for `ConverseAdapter`.
         geo: the geo the route is declared to stay in, or None.
 
@@ -88,13 +100,14 @@ class MessagesAdapter(ClaudeAdapter):
         ModelIdError: the id is empty or would change a path.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a route says, each by its name
         self,
         *,
         model_id: str,
         region: str,
         profile: Profile,
         endpoint: str = MANTLE,
+        workspace: str | None = None,
         geo: str | None = None,
         limits: LearnedLimits | None = None,
         calibration: Calibration | None = None,
@@ -102,17 +115,20 @@ class MessagesAdapter(ClaudeAdapter):
         require_model_id(model_id)
         sent = known_as(model_id, endpoint)
         estimator = Estimator(profile, model_id, calibration)
-        super().__init__(
-            Builder(profile, sent, geo, MESSAGES), MessagesCall, (region, sent), estimator, limits
-        )
+        surface = MESSAGES
+        if workspace is not None:
+            surface = replace(MESSAGES, headers=((b"anthropic-workspace-id", workspace.encode()),))
+        call = PlatformCall if endpoint == PLATFORM else MessagesCall
+        super().__init__(Builder(profile, sent, geo, surface), call, (region, sent), estimator, limits)
         self._most = profile.max_output
+        self._target = PLATFORM_TARGET if endpoint == PLATFORM else TARGET
 
     def _ways_to_count(self, built: Translation) -> list[counting.CountCall]:
         """The endpoint's own `count_tokens`, which takes what decides about the prompt and nothing of the answer."""
         if not self._ways.open(("messages",)):
             return []
         body = jsontext.dumps({name: built.body[name] for name in _COUNTED if name in built.body})
-        target = TARGET + b"/count_tokens"
+        target = self._target + b"/count_tokens"
         return [counting.CountCall(self._ways, "messages", target, body, "input_tokens", built.headers)]
 
 

@@ -16,6 +16,8 @@ from typing import Any
 UNKNOWN = "unknown"
 """The profile of a model no prefix matches."""
 
+_FIRST_PARTY = "claude-"
+"""How Anthropic's own ids of models begin, which Claude Platform on AWS uses."""
 _INTERLEAVED = "interleaved-thinking-2025-05-14"
 _GEO = re.compile(r"(?:us-gov|us|eu|apac|jp|au|ca|in|global)\.(?=[a-z0-9-]+\.)")
 
@@ -107,6 +109,8 @@ def profile_for(model_id: str) -> Profile:
     An application inference profile hides its model: give the id of the model behind it.
     """
     bare = without_geo(model_id)
+    if bare.startswith(_FIRST_PARTY):
+        bare = f"anthropic.{bare}"
     best = max(
         (
             (len(prefix), profile)

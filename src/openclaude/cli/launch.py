@@ -118,9 +118,13 @@ def _check_aws(
     tiers = {**CLIENT_DEFAULTS, **found.config.slots}
     routes = [decision.route for model in tiers.values() if (decision := table.decide(model))]
     bedrock, user = [route for route in routes if route.to == "bedrock"], Path(env.get("HOME", "/"))
+    # A key of Claude Platform on AWS is all that its routes need.
+    keyed = [
+        route for route in bedrock if route.is_platform and not route.profile and env.get(route.key_variable)
+    ]
     problems = [
         aws_problem(env, user, profile, datetime.now(UTC))
-        for profile in dict.fromkeys(route.profile for route in bedrock)
+        for profile in dict.fromkeys(route.profile for route in bedrock if route not in keyed)
     ]
     for route in bedrock:
         problems += not_followed(env, user, route.profile, fips=route.fips, dualstack=route.dualstack)

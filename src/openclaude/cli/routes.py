@@ -142,6 +142,8 @@ def destination(route: config.RouteConfig) -> str:
     if route.endpoint_url is not None:
         return route.endpoint_url
     region = route.region or ""
+    if route.is_platform:
+        return f"https://{aws.host(aws.PLATFORM, region, dualstack=True)}"
     if config.capabilities(route).via == "messages" and route.endpoint == "mantle":
         return f"https://{aws.host('bedrock-mantle', region, dualstack=True)}"
     return f"https://{aws.host('bedrock-runtime', region, fips=route.fips, dualstack=route.dualstack)}"

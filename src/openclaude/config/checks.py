@@ -11,6 +11,7 @@ Fault = tuple[str, str]
 
 _REGION_NAME: Final = r"[a-z]{2,4}(?:-[a-z]+)+-\d{1,2}"
 _REGION: Final = re.compile(_REGION_NAME)
+_WORKSPACE: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _MODEL_ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,2048}")
 # The kinds Converse serves (Bedrock API model, ConversationalModelId); imported models are not among them.
 _MODEL_ARN: Final = re.compile(
@@ -84,6 +85,15 @@ def profile(value: str) -> Fault | None:
     return (
         f"is not the name of an AWS profile: {shown(value)}",
         "`aws configure list-profiles` shows the names",
+    )
+
+
+def workspace(value: str) -> Fault | None:
+    if _WORKSPACE.fullmatch(value):
+        return None
+    return (
+        "is not the id of a workspace",
+        'write it as the console of Claude Platform on AWS shows it: "wrkspc_…"',
     )
 
 

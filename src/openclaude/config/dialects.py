@@ -12,7 +12,16 @@ if TYPE_CHECKING:
     from openclaude.adapters.profiles import Profile
 
 _CLAUDE_S_OWN: Final = ("invoke", "messages")
-_TOUCHING: Final = ("via", "capabilities", "endpoint", "service_tier", "reasoning", "fips", "dualstack")
+_TOUCHING: Final = (
+    "via",
+    "capabilities",
+    "endpoint",
+    "workspace",
+    "service_tier",
+    "reasoning",
+    "fips",
+    "dualstack",
+)
 """Keys whose meaning depends on the model's profile."""
 
 
@@ -56,8 +65,9 @@ def report_dialect(report: Report, path: KeyPath, entry: Mapping[str, Any]) -> N
     if "endpoint" in entry and profile.via != "messages":
         fault = 'has a meaning with via = "messages" only', 'remove the line, or write via = "messages"'
         report.add((*path, "endpoint"), fault)
-    if profile.via == "messages" and entry.get("endpoint", "mantle") == "mantle":
+    if profile.via == "messages" and entry.get("endpoint", "mantle") != "runtime":
         _report_one_host(report, path, entry)
+    _report_workspace(report, path, entry)
     if "service_tier" in entry and profile.via == "messages":
         fault = 'has no meaning with via = "messages"', "remove the line, or choose another via"
         report.add((*path, "service_tier"), fault)
@@ -66,15 +76,32 @@ def report_dialect(report: Report, path: KeyPath, entry: Mapping[str, Any]) -> N
         report.add((*path, "reasoning"), fault)
 
 
+def _report_workspace(report: Report, path: KeyPath, entry: Mapping[str, Any]) -> None:
+    """Claude Platform on AWS wants a workspace with every request, and nobody else knows what one is."""
+    if entry.get("endpoint") == "platform":
+        if not report.is_written((*path, "workspace")):
+            report.add((*path, "workspace"), ("is missing", 'for example: workspace = "wrkspc_01ABC"'))
+        if not entry["model"].startswith("claude-"):
+            fault = (
+                "is an id of Bedrock, which the platform does not know",
+                'write Anthropic\'s own: "claude-opus-5-5"',
+            )
+            report.add((*path, "model"), fault)
+    elif "workspace" in entry:
+        fault = 'has a meaning with endpoint = "platform" only', "remove the line"
+        report.add((*path, "workspace"), fault)
+
+
 def _report_one_host(report: Report, path: KeyPath, entry: Mapping[str, Any]) -> None:
-    """Mantle has one host in a region: AWS names none for FIPS, and the one it has is dual-stack."""
+    """Mantle and the platform have one host in a region: AWS names none for FIPS, and the one there is is dual-stack."""
+    endpoint = entry.get("endpoint", "mantle")
     hint = 'remove the line, or write endpoint = "runtime"'
     for key, why in (
         ("fips", "AWS names no FIPS endpoint for it"),
         ("dualstack", "it is dual-stack already"),
     ):
         if entry.get(key):
-            report.add((*path, key), (f'has no meaning for the endpoint "mantle": {why}', hint))
+            report.add((*path, key), (f'has no meaning for the endpoint "{endpoint}": {why}', hint))
 
 
 def _report_geo(report: Report, path: KeyPath, entry: Mapping[str, Any]) -> None:

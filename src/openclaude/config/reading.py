@@ -147,6 +147,7 @@ def _route(entry: Entry, line: int) -> RouteConfig:
         line=line,
         via=entry.get("via"),
         endpoint=entry.get("endpoint", "mantle"),
+        workspace=entry.get("workspace"),
         base_model=entry.get("base_model"),
         geo=entry.get("geo"),
         service_tier=entry.get("service_tier"),

@@ -34,6 +34,10 @@ class Report:
             path = path[:-1]
         return self._lines.get(path, 0)
 
+    def is_written(self, path: KeyPath) -> bool:
+        """Whether a key stands in the file, whatever its value."""
+        return path in self._lines
+
     def close(self) -> None:
         """Nothing more is to come.
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from openclaude.domain import aws
+
 DEFAULT_PORT: Final = 4000
 
 
@@ -23,7 +25,9 @@ class RouteConfig:
         dualstack: whether the region's dual-stack endpoint is used.
         line: where the entry begins in its file; 0 for a built-in route.
         via: the dialect: "converse", "invoke" or "messages"; None leaves it to the model's capability profile.
-        endpoint: which Messages endpoint `via = "messages"` speaks to: "mantle" or "runtime".
+        endpoint: which Messages endpoint `via = "messages"` speaks to: "mantle", "runtime", or "platform" for Claude
+            Platform on AWS.
+        workspace: the workspace of Claude Platform on AWS; set exactly when `endpoint` is "platform".
         base_model: the id of the model, where `model` hides it.
         geo: where inference is declared to stay, or None.
         service_tier: the tier every request asks for, or None.
@@ -39,7 +43,8 @@ class RouteConfig:
     endpoint_url: str | None
     line: int
     via: Literal["converse", "invoke", "messages"] | None = None
-    endpoint: Literal["mantle", "runtime"] = "mantle"
+    endpoint: Literal["mantle", "runtime", "platform"] = "mantle"
+    workspace: str | None = None
     base_model: str | None = None
     geo: str | None = None
     service_tier: str | None = None
@@ -47,6 +52,16 @@ class RouteConfig:
     fips: bool = False
     dualstack: bool = False
     capabilities: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_platform(self) -> bool:
+        """Whether requests go to Claude Platform on AWS, which is not Bedrock."""
+        return self.via == "messages" and self.endpoint == "platform"
+
+    @property
+    def key_variable(self) -> str:
+        """The environment variable in which a session may have an API key for this route."""
+        return aws.PLATFORM_KEY if self.is_platform else aws.BEARER
 
 
 @dataclass(frozen=True, slots=True)

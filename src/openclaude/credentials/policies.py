@@ -78,6 +78,11 @@ def bedrock_origin(region: str, *, fips: bool = False, dualstack: bool = False) 
     return Origin(aws.host("bedrock-runtime", region, fips=fips, dualstack=dualstack))
 
 
+def platform_origin(region: str) -> Origin:
+    """Claude Platform on AWS in a region; its only host is a dual-stack one."""
+    return Origin(aws.host(aws.PLATFORM, region, dualstack=True))
+
+
 def mantle_origin(region: str) -> Origin:
     """Bedrock's Messages endpoint in a region; its only host is a dual-stack one."""
     return Origin(aws.host("bedrock-mantle", region, dualstack=True))

@@ -5,7 +5,7 @@ A handle shows which kind of credential it is and nothing else: repr says sealed
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 from openclaude.credentials import _vault
 from openclaude.domain.http import LOGIN_HEADERS, Header, Origin, UpstreamRequest
@@ -50,13 +50,22 @@ class ClientCredential(Sealed):
 
 
 class RouteKey(Sealed):
-    """A static bearer key, bound to its origin when it is read."""
+    """A static key, bound to its origin when it is read.
+
+    Args:
+        origin: the only origin it can be sent to.
+        key: the key itself.
+        header: how it is sent: as a bearer token, or as `x-api-key`.
+    """
 
     __slots__ = ("origin",)
 
-    def __init__(self, origin: Origin, key: str) -> None:
+    def __init__(
+        self, origin: Origin, key: str, *, header: Literal["bearer", "x-api-key"] = "bearer"
+    ) -> None:
         self.origin = origin
-        _vault.put(self, b"Authorization: Bearer %b\r\n" % key.encode())
+        name = b"Authorization: Bearer" if header == "bearer" else b"X-Api-Key:"
+        _vault.put(self, b"%b %b\r\n" % (name, key.encode()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,10 @@ def aws(patient: Patient, preflight: Preflight | None) -> Iterator[Finding]:
     if not bedrock:
         yield ok("aws", "no route goes to Bedrock: nothing of AWS is used")
         return
-    plausible = []
+    plausible = [route for route in bedrock if _has_key(route, patient)]
+    if plausible and preflight is None:
+        yield ok("aws", f"{plausible[0].key_variable} is set for Claude Platform on AWS; AWS was not asked")
+    bedrock = tuple(route for route in bedrock if route not in plausible)
     for profile in dict.fromkeys(route.profile for route in bedrock):
         now = datetime.fromtimestamp(patient.machine.now(), UTC)
         told = aws_problem(patient.env, patient.home, profile, now)
@@ -33,6 +36,11 @@ def aws(patient: Patient, preflight: Preflight | None) -> Iterator[Finding]:
             yield problem("aws", *seen_and_remedy(told))
     if preflight is not None and plausible:
         yield from _steps(preflight(tuple(plausible)))
+
+
+def _has_key(route: RouteConfig, patient: Patient) -> bool:
+    """Whether a route to Claude Platform on AWS has its API key, which is all it needs."""
+    return route.is_platform and route.profile is None and bool(patient.env.get(route.key_variable))
 
 
 def _steps(steps: Iterable[Step]) -> Iterator[Finding]:

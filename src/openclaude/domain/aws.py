@@ -8,6 +8,13 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+BEARER: Final = "AWS_BEARER_TOKEN_BEDROCK"
+"""The variable of a Bedrock API key."""
+PLATFORM: Final = "aws-external-anthropic"
+"""Claude Platform on AWS: its name in host names, in signatures and in IAM (AWS user guide of Claude Platform on AWS)."""
+PLATFORM_KEY: Final = "ANTHROPIC_AWS_API_KEY"
+"""The variable of its API key."""
+
 
 @dataclass(frozen=True, slots=True)
 class Partition:

@@ -11,9 +11,10 @@ import json
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, cast
+from typing import Any, Final, Literal, cast
 
 from openclaude.credentials.sealed import AwsKeys, RouteKey
+from openclaude.domain.aws import BEARER, PLATFORM_KEY
 from openclaude.domain.errors import ApiError
 from openclaude.domain.http import Origin
 from openclaude.edge.sessions import Sessions
@@ -25,9 +26,9 @@ TOO_LATE: Final = 60.0
 """Seconds before their end at which keys are no longer used."""
 ANEW: Final = 30.0
 """Seconds after which keys that AWS has refused are read anew once more."""
-_REDIRECTING: Final = ("AWS_ENDPOINT_URL", "AWS_CA_BUNDLE")
-"""How the names begin of variables that would send an SSO token elsewhere, or let a stranger read it."""
-BEARER: Final = "AWS_BEARER_TOKEN_BEDROCK"
+_NOT_FOR_LOOK_UPS: Final = ("AWS_ENDPOINT_URL", "AWS_CA_BUNDLE", PLATFORM_KEY)
+"""How the names begin of variables that would send an SSO token elsewhere, or let a stranger read it; and a key that
+looks nothing up."""
 
 Credential = AwsKeys | RouteKey
 Then = Callable[[Credential | ApiError], None]
@@ -96,9 +97,11 @@ class KeyStore:
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
 
-    def for_route(self, *, profile: str | None, region: str, origin: Origin) -> "RouteKeys":
-        """The credentials of one route."""
-        return RouteKeys(self, profile, region, origin)
+    def for_route(
+        self, *, profile: str | None, region: str, origin: Origin, variable: str = BEARER
+    ) -> "RouteKeys":
+        """The credentials of one route; `variable` is where a session may have an API key for its origin."""
+        return RouteKeys(self, profile, region, origin, variable)
 
     def fetch(self, session: str, profile: str | None, region: str, then: Then) -> None:
         """Hand over keys that are good now, or the reason why there are none."""
@@ -127,9 +130,9 @@ class KeyStore:
             entry.hoping.append(then)
             self._look_up(entry, session, profile, region)
 
-    def bearer(self, session: str) -> str | None:
-        """The Bedrock API key in a session's environment."""
-        return self._sessions.environment(session).get(BEARER) or None
+    def api_key(self, session: str, variable: str) -> str | None:
+        """The API key in a session's environment."""
+        return self._sessions.environment(session).get(variable) or None
 
     def _entry(self, session: str, profile: str | None, region: str) -> _Entry:
         return self._entries.setdefault((self._sessions.fingerprint(session), profile, region), _Entry())
@@ -177,17 +180,21 @@ class KeyStore:
 class RouteKeys:
     """The credentials of one route; satisfies `ports.SigningKeys`."""
 
-    def __init__(self, store: KeyStore, profile: str | None, region: str, origin: Origin) -> None:
+    def __init__(
+        self, store: KeyStore, profile: str | None, region: str, origin: Origin, variable: str
+    ) -> None:
+        self._variable = variable
         self._store = store
         self._profile = profile
         self._region = region
         self._origin = origin
 
     def fetch(self, session: str, then: Then) -> None:
-        """A route's own profile comes first, then a Bedrock API key of the session, then AWS's default chain."""
-        bearer = self._store.bearer(session) if self._profile is None else None
-        if bearer is not None:
-            then(RouteKey(self._origin, bearer))
+        """A route's own profile comes first, then an API key of the session, then AWS's default chain."""
+        key = self._store.api_key(session, self._variable) if self._profile is None else None
+        if key is not None:
+            header: Literal["bearer", "x-api-key"] = "bearer" if self._variable == BEARER else "x-api-key"
+            then(RouteKey(self._origin, key, header=header))
             return
         self._store.fetch(session, self._profile, self._region, then)
 
@@ -209,7 +216,7 @@ async def run_probe(env: Mapping[str, str], question: Mapping[str, Any]) -> dict
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
-        env={name: value for name, value in env.items() if not name.startswith(_REDIRECTING)},
+        env={name: value for name, value in env.items() if not name.startswith(_NOT_FOR_LOOK_UPS)},
     )
     try:
         async with asyncio.timeout(LOOK_UP_SECONDS):

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from openclaude.domain.aws import PLATFORM_KEY
+
 PREFIX: Final = "AWS_"
 MOST: Final = 1024
 """Sessions remembered at most; the oldest gives way."""
@@ -33,7 +35,7 @@ class Sessions:
 
     def __init__(self, *, base: Mapping[str, str], own: Mapping[str, str]) -> None:
         self._base = dict(base)
-        self._own = {name: value for name, value in own.items() if name.startswith(PREFIX)}
+        self._own = {name: value for name, value in own.items() if is_aws_s(name)}
         self._own_fingerprint = _digest(self._own)
         self._sessions: dict[str, _Session] = {}
 
@@ -82,6 +84,11 @@ class Sessions:
         return self._own if session is None else session.variables
 
 
+def is_aws_s(name: str) -> bool:
+    """Whether a variable is one of AWS's, or holds the key of Claude Platform on AWS."""
+    return name.startswith(PREFIX) or name == PLATFORM_KEY
+
+
 def _digest(variables: Mapping[str, str]) -> str:
     return hashlib.sha256(b"openclaude-session" + json.dumps(sorted(variables.items())).encode()).hexdigest()
 
@@ -92,6 +99,6 @@ def _checked(variables: Mapping[Any, Any]) -> dict[str, str]:
         for name, value in variables.items()
         if isinstance(name, str)
         and isinstance(value, str)
-        and (name.startswith(PREFIX) or name == "PATH")
+        and (is_aws_s(name) or name == "PATH")
         and "\0" not in name + value
     }

@@ -22,7 +22,6 @@ from openclaude.domain.messages import ModelField, NoModelError, find_model, lea
 from openclaude.domain.models import matches, normalise
 from openclaude.domain.routes import RouteTable
 from openclaude.edge.admission import too_large
-from openclaude.edge.awskeys import BEARER
 from openclaude.explain.requests import Json, rejection
 from openclaude.explain.targets import DEFAULT_REGION, Target, checked, value_of
 from openclaude.gateway.pipeline import unrouted
@@ -194,9 +193,12 @@ def _to_bedrock(raw: bytes, routed: Routed, headers: Sequence[Header], env: Mapp
 
 def _credential(route: RouteConfig, env: Mapping[str, str]) -> tuple[str, dict[str, str]]:
     """Which credential the route uses, and the headers that would carry it; never its value."""
-    if env.get(BEARER) and route.profile is None:
-        source = f"the Bedrock API key of {BEARER}"
-        return source, {"authorization": "<Bearer, the Bedrock API key>"}
+    if env.get(route.key_variable) and route.profile is None:
+        if route.is_platform:
+            return f"the API key of {route.key_variable}", {"x-api-key": "<the API key>"}
+        return f"the Bedrock API key of {route.key_variable}", {
+            "authorization": "<Bearer, the Bedrock API key>"
+        }
     keys = f"AWS profile {route.profile}" if route.profile else "AWS's default chain"
     return f"AWS signature with keys from {keys}", {
         "x-amz-date": "<the time of sending>",

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from openclaude.domain.aws import PLATFORM_KEY
 from openclaude.wire import identity
 
 SOCKET_NAME: Final = "control.sock"
@@ -27,6 +28,7 @@ _DECIDING: Final = (
     "AWS_ROLE_ARN",
     "AWS_SHARED_CREDENTIALS_FILE",
     "AWS_WEB_IDENTITY_TOKEN_FILE",
+    PLATFORM_KEY,
 )
 """Variables by which botocore's chain finds other credentials than it would without them."""
 
@@ -72,7 +74,8 @@ def open_session(
     connection = _connect(run, 3.0)
     if connection is None:
         return None
-    variables = {name: value for name, value in env.items() if name.startswith("AWS_") or name == "PATH"}
+    handed = ("PATH", PLATFORM_KEY)
+    variables = {name: value for name, value in env.items() if name.startswith("AWS_") or name in handed}
     answer = _exchange(connection, {"op": "session", "aws": variables, "keep": keep})
     if answer is None or not isinstance(answer.get("session"), str):
         connection.close()

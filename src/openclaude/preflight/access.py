@@ -23,6 +23,8 @@ def access(route: RouteConfig, signer: Signer, profile: str | None, caller: Call
     It is a look-up that requests do not need: credentials that may not ask are no problem.
     """
     model, region = route.model or "", route.region or ""
+    if route.is_platform:
+        return Step("access", route.match, "skipped", "it is no model of Bedrock; the attempts below tell")
     kind = model.split(":", 5)[5].partition("/")[0] if model.startswith("arn:") else ""
     if geo_of(model) or kind in ("inference-profile", "application-inference-profile"):
         operation, path, read = "GetInferenceProfile", "inference-profiles", _profile_access

@@ -9,8 +9,8 @@ from typing import Final, Protocol
 
 from openclaude.credentials.policies import KeyFor, SignFor
 from openclaude.credentials.sealed import AuthorizedRequest, AwsKeys, RouteKey
+from openclaude.domain.aws import BEARER, PLATFORM, PLATFORM_KEY
 from openclaude.domain.http import Header, Origin, SafeHeaders, UpstreamRequest
-from openclaude.edge.awskeys import BEARER
 from openclaude.edge.oneshot import Answer
 
 SERIOUS: Final = timedelta(minutes=1)
@@ -52,7 +52,7 @@ class KeySigner:
 
 
 class BearerSigner:
-    """Sends the Bedrock API key of an environment, which STS does not take."""
+    """Sends the API key an environment has for a service: Bedrock's, or that of Claude Platform on AWS. STS takes none."""
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self._env = env
@@ -61,7 +61,11 @@ class BearerSigner:
         del now
         if ask.service == "sts":
             raise ValueError(f"a Bedrock API key is of no use for {ask.service}")
-        return KeyFor(RouteKey(ask.origin, self._env[BEARER])).authorize(request)
+        if ask.service == PLATFORM:
+            key = RouteKey(ask.origin, self._env[PLATFORM_KEY], header="x-api-key")
+        else:
+            key = RouteKey(ask.origin, self._env[BEARER])
+        return KeyFor(key).authorize(request)
 
 
 class Caller:

@@ -54,8 +54,8 @@ def check(routes: Sequence[RouteConfig], tools: Tools) -> Iterator[Step]:
     if not to_bedrock:
         yield Step("routes", "", "skipped", "no route goes to Bedrock: nothing of AWS is used")
     clock = False
-    for profile in dict.fromkeys(route.profile for route in to_bedrock):
-        mine = [route for route in to_bedrock if route.profile == profile]
+    for profile, variable in dict.fromkeys((route.profile, route.key_variable) for route in to_bedrock):
+        mine = [route for route in to_bedrock if (route.profile, route.key_variable) == (profile, variable)]
         for step in _profile_steps(profile, mine, tools):
             yield step
             if not clock and tools.caller.skew is not None:
@@ -66,7 +66,10 @@ def check(routes: Sequence[RouteConfig], tools: Tools) -> Iterator[Step]:
 def _profile_steps(profile: str | None, routes: Sequence[RouteConfig], tools: Tools) -> Iterator[Step]:
     region = routes[0].region or ""
     now = datetime.fromtimestamp(tools.wall(), UTC)
-    found = find(profile, region, env=tools.env, ask=tools.probe, now=now, ambient=tools.ambient)
+    variable = routes[0].key_variable
+    found = find(
+        profile, region, env=tools.env, ask=tools.probe, now=now, ambient=tools.ambient, variable=variable
+    )
     if found.signer is None:
         yield Step("credentials", "", "problem", found.seen, found.remedy)
     else:
@@ -83,7 +86,8 @@ def _profile_steps(profile: str | None, routes: Sequence[RouteConfig], tools: To
 
 def _identity(found: Found, profile: str | None, route: RouteConfig, caller: Caller) -> Step:
     if found.signer is None or found.bearer:
-        return Step("identity", "", "skipped", "a Bedrock API key does not tell whose it is")
+        of = "Claude Platform" if route.is_platform else "Bedrock"
+        return Step("identity", "", "skipped", f"a {of} API key does not tell whose it is")
     region = route.region or ""
     origin = sts(region, fips=route.fips, dualstack=route.dualstack)
     ask = Ask(origin, "sts", region, "POST", "/", (_FORM,), _IDENTITY)

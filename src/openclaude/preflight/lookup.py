@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from openclaude.credentials.sealed import AwsKeys
-from openclaude.edge.awskeys import BEARER, explained, run_probe
+from openclaude.domain.aws import BEARER
+from openclaude.edge.awskeys import explained, run_probe
 from openclaude.launcher.awscheck import aws_problem
 from openclaude.preflight.calling import BearerSigner, KeySigner, Signer
 from openclaude.preflight.steps import problem_of
@@ -33,7 +34,7 @@ class Found:
         signer: authorises requests; None when there are no credentials.
         seen: how they were found, or what is missing; never a key.
         remedy: what to do when they are missing.
-        bearer: they are a Bedrock API key, which only Bedrock takes.
+        bearer: they are an API key, which only its own service takes.
     """
 
     signer: Signer | None
@@ -53,7 +54,14 @@ def find_now(profile: str | None, region: str, env: Mapping[str, str]) -> Found:
 
 
 def find(
-    profile: str | None, region: str, *, env: Mapping[str, str], ask: Probe, now: datetime, ambient: Path
+    profile: str | None,
+    region: str,
+    *,
+    env: Mapping[str, str],
+    ask: Probe,
+    now: datetime,
+    ambient: Path,
+    variable: str = BEARER,
 ) -> Found:
     """The credentials of a route with this profile and region.
 
@@ -64,9 +72,11 @@ def find(
         ask: runs the look-up; `probe` outside tests.
         now: an aware time; what the credentials have left is counted from it.
         ambient: where Linux shows the machine's maker.
+        variable: where the environment may have an API key for the route.
     """
-    if profile is None and env.get(BEARER):
-        return Found(BearerSigner(env), f"the Bedrock API key in {BEARER}", bearer=True)
+    if profile is None and env.get(variable):
+        of = "Bedrock" if variable == BEARER else "Claude Platform"
+        return Found(BearerSigner(env), f"the {of} API key in {variable}", bearer=True)
     where = f"profile `{profile}`" if profile else _default_chain(env)
     try:
         found = ask(env, {"profile": profile, "region": region})

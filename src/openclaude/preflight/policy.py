@@ -4,7 +4,8 @@ Actions and resources: AWS's service authorization reference for Amazon Bedrock,
 geographic and global cross-region inference (a profile needs its own ARN, the model's in the calling region, and the
 model's in every region it routes to; a global one the model's ARN without a region). Converse is allowed by
 InvokeModel, ConverseStream by InvokeModelWithResponseStream; neither has an action of its own name. The actions of
-bedrock-mantle are those of AWS's managed policy AmazonBedrockMantleInferenceAccess.
+bedrock-mantle are those of AWS's managed policy AmazonBedrockMantleInferenceAccess; those of Claude Platform on AWS,
+which are granted for a workspace, those of its user guide and of the managed policy AnthropicInferenceAccess.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,6 +14,7 @@ from typing import Any, Final
 
 from openclaude.adapters.profiles import Profile, effective, without_geo
 from openclaude.config.values import RouteConfig
+from openclaude.domain.aws import PLATFORM
 from openclaude.preflight.places import DESTINATIONS, GLOBAL, geo_of, partition
 
 ACCOUNT: Final = "ACCOUNT"
@@ -30,6 +32,8 @@ _BEARER: Final = ("bedrock:CallWithBearerToken",)
 
 _MANTLE: Final = ("bedrock-mantle:CreateInference", "bedrock-mantle:CountTokens")
 _MANTLE_BEARER: Final = ("bedrock-mantle:CallWithBearerToken",)
+_PLATFORM: Final = (f"{PLATFORM}:CreateInference", f"{PLATFORM}:CountTokens")
+_PLATFORM_BEARER: Final = (f"{PLATFORM}:CallWithBearerToken",)
 
 _HIDDEN: Final = {
     "prompt-router": "chooses between models: add the ARNs of those it can choose",
@@ -63,24 +67,34 @@ def policy(
     """
     account = account or ACCOUNT
     mine = [(route, _profile(route)) for route in routes if route.to == "bedrock"]
-    runtime = [(route, profile) for route, profile in mine if not _is_mantle(route, profile)]
+    runtime = [
+        (route, profile)
+        for route, profile in mine
+        if not _is_mantle(route, profile) and not route.is_platform
+    ]
     mantle = [route for route, profile in mine if _is_mantle(route, profile)]
     invoked = _unique(arn for route, _ in runtime for arn in _resources(route, account))
     counted = _unique(
         arn for route, profile in runtime if profile.family == "claude" for arn in _resources(route, account)
     )
     projects = _unique(_project(route.region or "", account) for route in mantle)
+    spaces = _unique(_workspace(route, account) for route, _ in mine if route.is_platform)
     # Without routes the key is still one of Bedrock.
-    bearer = [*(_BEARER if runtime or not mantle else ()), *(_MANTLE_BEARER if mantle else ())]
+    bearer = [
+        *(_BEARER if runtime or not (mantle or spaces) else ()),
+        *(_MANTLE_BEARER if mantle else ()),
+        *(_PLATFORM_BEARER if spaces else ()),
+    ]
     statements = [
         _statement("InvokeModels", _INVOKE, invoked),
         _statement("CountTokens", _COUNT, counted),
         _statement("UseMantle", _MANTLE, projects),
+        _statement("UsePlatform", _PLATFORM, spaces),
         _statement("LookModelsUp", _READ, ["*"] if read_models else []),
         _statement("UseApiKey", bearer, ["*"] if api_key else []),
     ]
     document = {"Version": "2012-10-17", "Statement": [found for found in statements if found]}
-    return Policy(document, tuple(_unique(_notes(mine, [*invoked, *projects]))))
+    return Policy(document, tuple(_unique(_notes(mine, [*invoked, *projects, *spaces]))))
 
 
 def _profile(route: RouteConfig) -> Profile:
@@ -96,6 +110,11 @@ def _is_mantle(route: RouteConfig, profile: Profile) -> bool:
 def _project(region: str, account: str) -> str:
     """Mantle's permissions are for projects; it has none for single models."""
     return f"arn:{partition(region)}:bedrock-mantle:{region}:{account}:project/*"
+
+
+def _workspace(route: RouteConfig, account: str) -> str:
+    region = route.region or ""
+    return f"arn:{partition(region)}:{PLATFORM}:{region}:{account}:workspace/{route.workspace}"
 
 
 def _statement(sid: str, actions: Sequence[str], resources: list[str]) -> dict[str, Any] | None:

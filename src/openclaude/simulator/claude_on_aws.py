@@ -21,6 +21,9 @@ from openclaude.simulator.signatures import Keys, Verifier
 MANTLE_SERVICE = "bedrock-mantle"
 """The name the Messages endpoint is signed for."""
 
+PLATFORM_SERVICE = "aws-external-anthropic"
+"""The name Claude Platform on AWS is signed for."""
+
 _SECRET = frozenset({"authorization", "x-api-key", "x-amz-security-token"})
 _PADDING = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
@@ -28,6 +31,11 @@ _PADDING = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 def mantle_host(region: str) -> str:
     """The Messages endpoint's host name in a region."""
     return f"bedrock-mantle.{region}.api.aws"
+
+
+def platform_host(region: str) -> str:
+    """The host name of Claude Platform on AWS in a region."""
+    return f"{PLATFORM_SERVICE}.{region}.api.aws"
 
 
 def read_body(model: str, body: bytes, *, enveloped: bool) -> dict[str, Any] | Fail:
@@ -107,6 +115,11 @@ class MantleSimulator(Server):
     It knows models by their bare ids: one with a geo prefix is not found.
     """
 
+    name = "mantle"
+    service = MANTLE_SERVICE
+    path = b"/anthropic/v1/messages"
+    models = "anthropic.claude-"
+
     def __init__(
         self,
         script: Script = echo,
@@ -117,17 +130,17 @@ class MantleSimulator(Server):
         clock: Callable[[], dt.datetime] | None = None,
         setup: Setup | None = None,
     ) -> None:
-        super().__init__(self._respond, name="mantle", setup=setup)
+        super().__init__(self._respond, name=self.name, setup=setup)
         self.script = script
-        self.verifier = Verifier(keys, region, service=MANTLE_SERVICE)
+        self.verifier = Verifier(keys, region, service=self.service)
         if clock is not None:
-            self.verifier = Verifier(keys, region, clock=clock, service=MANTLE_SERVICE)
+            self.verifier = Verifier(keys, region, clock=clock, service=self.service)
         self.api_keys = api_keys
 
     def _respond(self, row: Recorded, body: bytes) -> Reply:
         request_id = f"req_{uuid.uuid4().hex[:24]}"
         counts = row.path.endswith(b"/count_tokens")
-        if (row.method, row.path.removesuffix(b"/count_tokens")) != ("POST", b"/anthropic/v1/messages"):
+        if (row.method, row.path.removesuffix(b"/count_tokens")) != ("POST", self.path):
             return anthropic.failure(Fail(404, "not_found_error", "Not Found"), request_id)
         refusal = self._check(row)
         if refusal is not None:
@@ -146,12 +159,16 @@ class MantleSimulator(Server):
         return anthropic.answered(outcome, short_name(model), request_id, streaming=streaming)
 
     def _check(self, row: Recorded) -> Fail | None:
-        scheme, _, token = (row.header("authorization") or b"").decode("latin-1").partition(" ")
-        if scheme.lower() == "bearer":
-            known = token in self.api_keys
-            return None if known else Fail(401, "authentication_error", "Invalid bearer token")
+        key = self._api_key(row)
+        if key is not None:
+            return None if key in self.api_keys else Fail(401, "authentication_error", "Invalid bearer token")
         refusal = self.verifier.check(row)
         return None if refusal is None else Fail(403, "permission_error", refusal.message)
+
+    def _api_key(self, row: Recorded) -> str | None:
+        """The API key a request carries; None for one that is signed."""
+        scheme, _, token = (row.header("authorization") or b"").decode("latin-1").partition(" ")
+        return token if scheme.lower() == "bearer" else None
 
     def _read(self, row: Recorded, body: bytes, *, counts: bool) -> dict[str, Any] | Fail:
         if row.header("anthropic-version") is None:
@@ -160,12 +177,32 @@ class MantleSimulator(Server):
             model = json.loads(body)["model"]
         except (ValueError, TypeError, KeyError):
             return Fail(400, "invalid_request_error", "model: Field required")
-        if not str(model).startswith("anthropic.claude-"):
+        if not str(model).startswith(self.models):
             return Fail(404, "not_found_error", f"model: {model}")
         if counts:
             body = _countable(body)
         request = read_body(model, body, enveloped=True)
         return Fail(400, "invalid_request_error", request.message) if isinstance(request, Fail) else request
+
+
+class PlatformSimulator(MantleSimulator):
+    """Claude Platform on AWS in one region on loopback: Anthropic's own path and ids, in one workspace."""
+
+    name = "platform"
+    service = PLATFORM_SERVICE
+    path = b"/v1/messages"
+    models = "claude-"
+    workspace = "wrkspc_simulated"
+
+    def _api_key(self, row: Recorded) -> str | None:
+        found = row.header("x-api-key")
+        return None if found is None else found.decode("latin-1")
+
+    def _read(self, row: Recorded, body: bytes, *, counts: bool) -> dict[str, Any] | Fail:
+        named = (row.header("anthropic-workspace-id") or b"").decode("latin-1")
+        if named != self.workspace:
+            return Fail(400, "invalid_request_error", "anthropic-workspace-id: header is required")
+        return super()._read(row, body, counts=counts)
 
 
 def _countable(body: bytes) -> bytes:

@@ -19,7 +19,12 @@ from openclaude.simulator import bedrock, bedrock_control, sts
 from openclaude.simulator.anthropic import HOST, AnthropicSimulator
 from openclaude.simulator.bedrock import BedrockSimulator
 from openclaude.simulator.bedrock_control import BedrockControlSimulator
-from openclaude.simulator.claude_on_aws import MantleSimulator, mantle_host
+from openclaude.simulator.claude_on_aws import (
+    MantleSimulator,
+    PlatformSimulator,
+    mantle_host,
+    platform_host,
+)
 from openclaude.simulator.http import RECORD_LIMIT, Server, Setup
 from openclaude.simulator.recorded import Log, Predicate, Recorded
 from openclaude.simulator.script import Script
@@ -38,8 +43,8 @@ class World:
 
     Inside the block `anthropic` and `bedrock` are running, `ca_file` is the authority both are certified by, and
     `connect_to` says where their names lead. `anthropic_flaw` and `bedrock_flaw` spoil a server's certificate.
-    With `aws_services` there are two hosts more: `sts`, and Bedrock's control plane as `control`; with `mantle` there is
-    Bedrock's Messages endpoint.
+    With `aws_services` there are two hosts more: `sts`, and Bedrock's control plane as `control`; with `mantle` there are
+    Bedrock's Messages endpoint and Claude Platform on AWS as `platform`.
     """
 
     anthropic: AnthropicSimulator
@@ -47,6 +52,7 @@ class World:
     sts: StsSimulator
     control: BedrockControlSimulator
     mantle: MantleSimulator
+    platform: PlatformSimulator
     ca_file: Path
 
     def __init__(  # noqa: PLR0913 - a world's properties, each with its default
@@ -103,10 +109,7 @@ class World:
         if self._aws_services:
             self._add_aws_services(authority, keys)
         if self._has_mantle:
-            name = mantle_host(self.region)
-            setup = replace(self._setup, tls=authority.server_context(name))
-            self.mantle = MantleSimulator(self._scripts[1], keys=keys, region=self.region, setup=setup)
-            self._servers[name] = self.mantle
+            self._add_messages_endpoints(authority, keys)
         self._thread.start()
         self._call(self._start())
         return self
@@ -151,6 +154,14 @@ class World:
             TimeoutError: it did not hold within `timeout` seconds.
         """
         return self.log.wait_for(predicate, timeout)
+
+    def _add_messages_endpoints(self, authority: "Authority", keys: Keys) -> None:
+        script, region = self._scripts[1], self.region
+        setup = replace(self._setup, tls=authority.server_context(mantle_host(region)))
+        self.mantle = MantleSimulator(script, keys=keys, region=region, setup=setup)
+        setup = replace(self._setup, tls=authority.server_context(platform_host(region)))
+        self.platform = PlatformSimulator(script, keys=keys, region=region, setup=setup)
+        self._servers |= {mantle_host(region): self.mantle, platform_host(region): self.platform}
 
     def _add_aws_services(self, authority: "Authority", keys: Keys) -> None:
         for_sts, for_control = sts.host(self.region), bedrock_control.host(self.region)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openclaude.adapters.bedrock_messages import MessagesAdapter, MessagesStreamDecoder, translate
-from openclaude.adapters.profiles import named
+from openclaude.adapters.profiles import effective, named
 from openclaude.domain.http import Header
 from openclaude.simulator.claude_rules import body_problems
 from openclaude.wire import sse
@@ -138,3 +138,28 @@ def test_a_refusal_in_either_form_is_learned_from() -> None:
     other = {"type": "error", "error": {"type": "overloaded_error", "message": text}}
     assert adapter().prepare(raw(metadata={})).retry_without(529, [], json.dumps(other).encode()) is None
     assert adapter().prepare(raw()).retry_without(400, [], b"not JSON") is None
+
+
+def test_the_platform_has_anthropic_s_path_and_ids_and_a_workspace() -> None:
+    on = MessagesAdapter(
+        model_id="claude-opus-5-5",
+        region="us-east-1",
+        profile=effective("claude-opus-5-5", via="messages"),
+        endpoint="platform",
+        workspace="wrkspc_01",
+    )
+    call = on.prepare(raw(metadata={"user_id": "u"}))
+    assert call.target == b"/v1/messages"
+    assert dict(call.headers)[b"anthropic-workspace-id"] == b"wrkspc_01"
+    assert json.loads(call.body)["model"] == "claude-opus-5-5"
+    again = call.retry_without(
+        400,
+        (),
+        b'{"type":"error","error":{"type":"invalid_request_error","message":"metadata: Extra inputs are not permitted"}}',
+    )
+    assert again is not None
+    assert again.target == b"/v1/messages"
+    assert dict(again.headers)[b"anthropic-workspace-id"] == b"wrkspc_01"
+    (count,) = on.count_tokens(raw()).calls
+    assert count.target == b"/v1/messages/count_tokens"
+    assert dict(count.headers)[b"anthropic-workspace-id"] == b"wrkspc_01"

@@ -26,12 +26,12 @@ match = "claude-*"
 to = "anthropic"
 """
 MODELS = """\
-model                                called by     streams  life                     profile    context    output  $ in  $ out
-amazon.nova-2-lite-v1:0              us., global.  yes      active                   nova       1,000,000  64,000  0.33  2.75
-meta.llama4-scout-17b-instruct-v1:0  id, us.       no       active                   llama4     1,000,000  8,192   0.17  0.66
-newcomer.first-model-v1:0            id            yes      active                   unknown    131,072    8,192   -     -
-qwen.qwen3-coder-480b-a35b-v1:0      id            yes      legacy, ends 2027-03-30  qwen-text  262,144    16,384  0.45  1.80
-qwen.qwen3-coder-next                id            yes      active                   qwen-text  262,144    16,384  0.50  1.20
+model                                called by     streams  life                     profile       context     output  $ in  $ out
+amazon.nova-2-lite-v1:0              us., global.  yes      active                   nova          1,000,000   64,000  0.33  2.75
+meta.llama4-scout-17b-instruct-v1:0  id, us.       no       active                   llama4-scout  10,000,000  8,192   0.17  0.66
+newcomer.first-model-v1:0            id            yes      active                   unknown       131,072     8,192   -     -
+qwen.qwen3-coder-480b-a35b-v1:0      id            yes      legacy, ends 2027-03-30  qwen-text     262,144     16,384  0.45  1.80
+qwen.qwen3-coder-next                id            yes      active                   qwen-text     262,144     16,384  0.50  1.20
 """
 NOWHERE = {"AWS_EC2_METADATA_DISABLED": "true"}
 

@@ -10,6 +10,10 @@ Said = Callable[[str], str]
 
 CLAUDE = 'match = "c"\nto = "bedrock"\nmodel = "us.anthropic.claude-opus-5-5"\nregion = "us-west-2"\n'
 QWEN = 'match = "q"\nto = "bedrock"\nmodel = "qwen.qwen3-coder-next"\nregion = "us-west-2"\n'
+PLATFORM = (
+    'match = "p"\nto = "bedrock"\nmodel = "claude-opus-5-5"\nregion = "us-east-1"\nvia = "messages"\n'
+    'endpoint = "platform"\nworkspace = "wrkspc_01"\n'
+)
 ARN = "arn:aws:bedrock:us-west-2:123456789012:application-inference-profile/ab12"
 HIDDEN = f'match = "h"\nto = "bedrock"\nmodel = "{ARN}"\n'
 
@@ -38,10 +42,18 @@ def test_every_key_reaches_the_route() -> None:
         (CLAUDE, "invoke", "claude-5"),
         (QWEN, "converse", "qwen-text"),
         (CLAUDE + 'via = "messages"\nendpoint = "runtime"\n', "messages", "claude-5"),
+        (PLATFORM, "messages", "claude-5"),
         (HIDDEN + 'base_model = "us.anthropic.claude-sonnet-4-6"\n', "invoke", "claude-invoke"),
         (QWEN + 'via = "invoke"\n[routes.capabilities]\nfamily = "claude"\n', "invoke", "qwen-text"),
     ],
-    ids=["claude", "another family", "messages", "an arn with its base model", "a claude in disguise"],
+    ids=[
+        "claude",
+        "another family",
+        "messages",
+        "the platform",
+        "an arn with its base model",
+        "a claude in disguise",
+    ],
 )
 def test_the_dialect_is_the_profile_s_unless_the_route_chooses_one(text: str, via: str, name: str) -> None:
     (found,) = parse(route(text), "config.toml").routes
@@ -81,6 +93,38 @@ def test_an_inline_table_is_as_good() -> None:
             (
                 'config.toml:6: routes[0].endpoint: has a meaning with via = "messages" only\n'
                 '  hint: remove the line, or write via = "messages"'
+            ),
+        ),
+        (
+            PLATFORM.replace('workspace = "wrkspc_01"\n', ""),
+            'config.toml:1: routes[0].workspace: is missing\n  hint: for example: workspace = "wrkspc_01ABC"',
+        ),
+        (
+            PLATFORM.replace("wrkspc_01", "my space"),
+            (
+                "config.toml:8: routes[0].workspace: is not the id of a workspace\n"
+                '  hint: write it as the console of Claude Platform on AWS shows it: "wrkspc_…"'
+            ),
+        ),
+        (
+            PLATFORM.replace('"claude', '"us.anthropic.claude'),
+            (
+                "config.toml:4: routes[0].model: is an id of Bedrock, which the platform does not know\n"
+                '  hint: write Anthropic\'s own: "claude-opus-5-5"'
+            ),
+        ),
+        (
+            CLAUDE + 'workspace = "wrkspc_01"\n',
+            (
+                'config.toml:6: routes[0].workspace: has a meaning with endpoint = "platform" only\n'
+                "  hint: remove the line"
+            ),
+        ),
+        (
+            PLATFORM + "fips = true\n",
+            (
+                'config.toml:9: routes[0].fips: has no meaning for the endpoint "platform": AWS names no FIPS endpoint for it\n'
+                '  hint: remove the line, or write endpoint = "runtime"'
             ),
         ),
         (

@@ -329,3 +329,41 @@ async def test_a_look_up_never_holds_the_event_loop_for_20_ms(machine: Machine) 
     assert material(done.result())[0] == "AK"
     assert work < 0.020
     assert wait < 0.250
+
+
+async def test_the_platform_s_key_is_for_the_platform_and_bedrock_s_for_bedrock(
+    machine: Machine, canary
+) -> None:
+    bedrock, platform = canary(), canary()
+    session = machine.sessions.register(
+        {
+            "AWS_BEARER_TOKEN_BEDROCK": bedrock,
+            "ANTHROPIC_AWS_API_KEY": platform,
+            "ANTHROPIC_API_KEY": canary(),
+        }
+    )
+    origin = Origin("aws-external-anthropic.us-west-2.api.aws")
+    found: list[object] = []
+    machine.store.for_route(
+        profile=None, region="us-west-2", origin=origin, variable="ANTHROPIC_AWS_API_KEY"
+    ).fetch(session, found.append)
+    (key,) = found
+    assert isinstance(key, RouteKey)
+    assert key.origin == origin
+    assert _vault.get(key, bytes) == b"X-Api-Key: %b\r\n" % platform.encode()
+    other = await machine.fetch(session)
+    assert isinstance(other, RouteKey)
+    assert _vault.get(other, bytes) == b"Authorization: Bearer %b\r\n" % bedrock.encode()
+    assert "ANTHROPIC_API_KEY" not in machine.sessions.environment(session)
+
+
+async def test_a_look_up_does_not_get_the_platform_s_key(machine: Machine, canary) -> None:
+    program = machine.folder / "program"
+    program.write_text('#!/bin/sh\nenv > "$HOME/seen"\necho {}\n')
+    program.chmod(0o700)
+    (machine.folder / "config").write_text(f"[profile work]\ncredential_process = {program}\n")
+    session = machine.sessions.register({"ANTHROPIC_AWS_API_KEY": canary()})
+    await machine.fetch(session, profile="work")
+    seen = (machine.folder / "seen").read_text()
+    assert "HOME=" in seen
+    assert "ANTHROPIC" not in seen

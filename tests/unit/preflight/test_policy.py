@@ -136,6 +136,18 @@ CASES = [
         id="mantle",
     ),
     pytest.param(
+        [bedrock("claude-opus-5-5", more='via = "messages"; endpoint = "platform"; workspace = "wrkspc_01"')],
+        [
+            {
+                "Sid": "UsePlatform",
+                "Effect": "Allow",
+                "Action": ["aws-external-anthropic:CreateInference", "aws-external-anthropic:CountTokens"],
+                "Resource": ["arn:aws:aws-external-anthropic:us-west-2:ACCOUNT:workspace/wrkspc_01"],
+            }
+        ],
+        id="the platform",
+    ),
+    pytest.param(
         [bedrock(SONNET, more='via = "messages"; endpoint = "runtime"')],
         [invoke(model("us-west-2", SONNET)), count(model("us-west-2", SONNET))],
         id="the runtime's Messages endpoint",

@@ -17,7 +17,14 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError, EventStreamError
 
 from openclaude.simulator.bedrock import BedrockSimulator
-from openclaude.simulator.claude_on_aws import MANTLE_SERVICE, MantleSimulator, mantle_host
+from openclaude.simulator.claude_on_aws import (
+    MANTLE_SERVICE,
+    PLATFORM_SERVICE,
+    MantleSimulator,
+    PlatformSimulator,
+    mantle_host,
+    platform_host,
+)
 from openclaude.simulator.replies import json_reply
 from openclaude.simulator.script import Answer, Ask, Fail, Script, StreamError, Text, ToolUse, Usage, say
 from openclaude.simulator.world import World
@@ -95,10 +102,15 @@ async def stream(simulator: BedrockSimulator) -> list[dict[str, Any]]:
 
 
 async def send(
-    mantle: MantleSimulator, body: Any, *, service: str = MANTLE_SERVICE, **headers: str
+    mantle: MantleSimulator,
+    body: Any,
+    *,
+    service: str = MANTLE_SERVICE,
+    path: str = "/anthropic/v1/messages",
+    **headers: str,
 ) -> httpx2.Response:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    request = AWSRequest("POST", f"{mantle.base_url}/anthropic/v1/messages", headers=headers, data=raw)
+    request = AWSRequest("POST", f"{mantle.base_url}{path}", headers=headers, data=raw)
     if "authorization" not in headers:
         SigV4Auth(Credentials(KEY_ID, SECRET, TOKEN), service, REGION).add_auth(request)
     async with httpx2.AsyncClient(trust_env=False) as client:
@@ -227,7 +239,8 @@ async def test_mantle_plays_failures_and_raw_replies(mantle: MantleSimulator) ->
 def test_a_world_can_have_the_messages_endpoint_under_its_name() -> None:
     with World(mantle=True) as world:
         names = [entry.partition(":")[0] for entry in world.connect_to]
-        assert names[-1] == mantle_host(REGION) == "bedrock-mantle.us-west-2.api.aws"
+        assert names[-2] == mantle_host(REGION) == "bedrock-mantle.us-west-2.api.aws"
+        assert names[-1] == platform_host(REGION) == "aws-external-anthropic.us-west-2.api.aws"
         assert world.mantle.port > 0
 
 
@@ -266,3 +279,28 @@ async def test_a_prompt_that_could_not_be_sent_is_not_counted(
 ) -> None:
     with pytest.raises(ClientError, match=said):
         await count(simulator, BARE, prompt)
+
+
+async def test_the_platform_wants_a_workspace_anthropic_s_ids_and_a_signature_for_its_own_name() -> None:
+    space = {"anthropic-workspace-id": PlatformSimulator.workspace}
+    async with PlatformSimulator(always(FULL), keys=KEYS, region=REGION) as platform:
+
+        async def ask(body: Any, service: str = PLATFORM_SERVICE, **headers: str) -> Any:
+            return await send(platform, body, service=service, path="/v1/messages", **VERSION, **headers)
+
+        body = {**ENVELOPED, "model": "claude-opus-5-5"}
+        assert (await ask(body, **space)).json()["content"][0]["text"] == "grüße"
+        assert "workspace" in (await ask(body)).text
+        assert (await ask(ENVELOPED, **space)).status_code == 404
+        assert (await ask(body, service=MANTLE_SERVICE, **space)).status_code == 403
+
+
+async def test_the_platform_takes_its_api_keys_as_x_api_key() -> None:
+    key = secrets.token_urlsafe(20)
+    space = {"anthropic-workspace-id": PlatformSimulator.workspace, "authorization": ""}
+    body = {**ENVELOPED, "model": "claude-opus-5-5"}
+    async with PlatformSimulator(keys={}, api_keys=[key]) as platform:
+        for sent, status in ((key, 200), (f"{key}x", 401)):
+            more = {**space, "x-api-key": sent}
+            found = await send(platform, body, path="/v1/messages", **VERSION, **more)
+            assert found.status_code == status

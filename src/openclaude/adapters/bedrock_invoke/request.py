@@ -334,7 +334,8 @@ class _Request:
             return ((b"x-amzn-bedrock-service-tier", tier.encode()),) if tier is not None else ()
         version = self._heading.version.strip() or b"2023-06-01"
         flags = ",".join(sorted(self._flags)).encode()
-        return ((b"anthropic-version", version), *(((b"anthropic-beta", flags),) if flags else ()))
+        announced = ((b"anthropic-beta", flags),) if flags else ()
+        return ((b"anthropic-version", version), *announced, *self._surface.headers)
 
 
 def _body_betas(body: Json) -> list[Any]:

@@ -7,6 +7,8 @@ they do not know with `Extra inputs are not permitted`, so what passes is listed
 from dataclasses import dataclass
 from typing import Final
 
+from openclaude.domain.http import Header
+
 
 @dataclass(frozen=True, slots=True)
 class Surface:
@@ -17,6 +19,7 @@ class Surface:
         whole: the operation of an answer that comes whole; `stream` of one that comes as a stream.
         server_tools: the beginnings of the types of tools that run there.
         tool_members: members of a tool that it takes beside those both take.
+        headers: what every request says there.
     """
 
     dialect: str
@@ -24,6 +27,7 @@ class Surface:
     stream: str
     server_tools: tuple[str, ...] = ()
     tool_members: frozenset[str] = frozenset()
+    headers: tuple[Header, ...] = ()
 
 
 INVOKE: Final = Surface("invoke", "InvokeModel", "InvokeModelWithResponseStream")
