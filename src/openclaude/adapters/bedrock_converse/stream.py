@@ -5,6 +5,7 @@ stops; the Messages grammar has blocks that never overlap and indexes without ga
 only keys. An answer is finished only by `messageStop`: whatever ends otherwise ends with an `error` event.
 """
 
+import json
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -414,7 +415,7 @@ class ConverseStreamDecoder:
             )
         elif block.kind == _THINKING and not block.signed:
             self._sign(self._state.signature)
-        elif block.inputs and _object("".join(block.inputs).encode("utf-8", "replace")) is None:
+        elif block.inputs and not _is_object("".join(block.inputs)):
             # Whether that is a fault or only a call cut short is told by the stop reason.
             self._spoiled = True
         self._out.append(STOP % self._index)
@@ -474,6 +475,18 @@ def _object(payload: bytes) -> Json | None:
     except jsontext.JsonError:
         return None
     return value if isinstance(value, dict) else None
+
+
+def _is_object(text: str) -> bool:
+    """Whether a text is a JSON object for some reader; the client's own need not be as strict as this one."""
+    if _object(text.encode("utf-8", "replace")) is not None:
+        return True
+    try:
+        return isinstance(json.loads(text), dict)
+    except RecursionError:
+        return True
+    except ValueError:
+        return False
 
 
 class _DamageError(ValueError):

@@ -59,6 +59,7 @@ class Relay(ABC):
         self._out: list[bytes] = []
         self._begun = False
         self._open: int | None = None
+        self._blocks = 0
         self._delta: Json | None = None
         self._delta_text = b""
         self._counts: Json = {}
@@ -113,12 +114,17 @@ class Relay(ABC):
         if not self._begun and head.type not in ("message_start", "ping", "error"):
             self._damaged(f"it begins with {head.type[:40]!r}")
             return
+        if self._is_misplaced(head):
+            # A frame is missing, doubled or in the wrong place: no client could put the answer together.
+            self._damaged(f"{head.type} of block {head.index} is out of place")
+            return
         self._flush_delta(before=head.type)
         match head.type:
             case "content_block_delta":
                 self._pass("content_block_delta", raw)
             case "content_block_start":
                 self._open = head.index
+                self._blocks += 1
                 self._pass(head.type, raw)
             case "content_block_stop":
                 self._open = None
@@ -136,6 +142,17 @@ class Relay(ABC):
                 return
             case kind:
                 self._pass(kind, raw)
+
+    def _is_misplaced(self, head: _Head) -> bool:
+        match head.type:
+            case "content_block_delta" | "content_block_stop":
+                return head.index != self._open
+            case "content_block_start":
+                return self._open is not None or head.index != self._blocks
+            case "message_delta":
+                return self._open is not None
+            case _:
+                return False
 
     def _pass(self, kind: str, raw: bytes) -> None:
         self.started = True

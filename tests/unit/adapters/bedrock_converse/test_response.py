@@ -8,8 +8,11 @@ from anthropic.types.beta import BetaMessage
 
 from openclaude.adapters.bedrock_converse.pieces import Notes
 from openclaude.adapters.bedrock_converse.response import ResponseState, message, message_id
+from openclaude.adapters.bedrock_converse.synthesis import synthesized
 from openclaude.domain.errors import ApiError
 from openclaude.domain.usage import Usage
+from support.bedrock_cases import sse_events
+from support.converse_streams import check_grammar
 
 USAGE = {"inputTokens": 1, "outputTokens": 2, "totalTokens": 3}
 
@@ -239,11 +242,20 @@ def outcome(body: Any) -> Any:
         return error
 
 
+def dumped(found: BetaMessage) -> dict[str, Any]:
+    return found.model_dump(mode="json", exclude_none=True)
+
+
 @pytest.mark.parametrize("path", places(EVERYTHING), ids=lambda path: "/".join(map(str, path)) or "body")
-def test_an_answer_with_anything_anywhere_is_a_valid_message_or_an_error(path: tuple[Any, ...]) -> None:
+def test_an_answer_with_anything_anywhere_is_a_valid_message_streamed_or_not_or_an_error(
+    path: tuple[Any, ...],
+) -> None:
     for evil in HOSTILE:
         found = outcome(replaced(EVERYTHING, path, evil))
         if isinstance(found, ApiError):
             assert (found.status, found.retry) == (502, True)
         else:
-            BetaMessage.model_validate(found)
+            whole = BetaMessage.model_validate(found)
+            emulated = check_grammar(sse_events(synthesized(found)))
+            assert emulated is not None
+            assert dumped(emulated) == dumped(whole)

@@ -73,6 +73,26 @@ def test_a_call_whose_input_is_no_json_object_is_not_handed_to_the_client_as_one
     assert events[-1] == {"type": "error", "error": {"type": "api_error", "message": SPOILED_CALL}}
 
 
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [],
+        ['{ "a" :', " 1 }"],
+        ['{"a":"\\ud83d', '\\ude00"}'],
+        ['{"a":"\\ud83d"}'],
+        ['{"a":1e400,"b":12345678901234567890123}'],
+        ['{"a":' * 2000 + "1" + "}" * 2000],
+    ],
+    ids=["none", "spaces", "escapes-that-are-cut", "half-a-pair", "great-numbers", "deep"],
+)
+def test_the_input_of_a_call_is_passed_on_as_the_model_wrote_it(parts: list[str]) -> None:
+    inputs = [delta(0, toolUse={"input": part}) for part in parts]
+    call = (start(0, toolUse={"toolUseId": "t", "name": "grep"}), *inputs, stop(0))
+    events = run(fresh(), START, *call, ("messageStop", {"stopReason": "tool_use"}), ("metadata", METADATA))
+    assert blocks(events) == [(0, "tool_use"), *parts, 0]
+    assert events[-1]["type"] == "message_stop"
+
+
 @pytest.mark.parametrize("reason", ["max_tokens", "model_context_window_exceeded", "guardrail_intervened"])
 def test_a_call_that_was_cut_short_is_shown_as_far_as_it_went(reason: str) -> None:
     call = (start(0, toolUse={"toolUseId": "t", "name": "grep"}), delta(0, toolUse={"input": '{"q": "a'}))

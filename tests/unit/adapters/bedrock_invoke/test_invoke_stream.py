@@ -111,6 +111,23 @@ def test_events_in_any_order_end_in_a_message_or_an_error(noise: list[Any]) -> N
     assert events[-1]["type"] == ("error" if decoder.stop_reason is None else "message_stop")
 
 
+TEXTS = [start(), *text_block(0, "a", "b"), *text_block(1, "c"), delta(), stop()]
+
+
+@pytest.mark.parametrize("place", range(len(TEXTS)))
+def test_frames_that_are_lost_doubled_or_moved_leave_a_readable_stream_or_an_error(place: int) -> None:
+    frames = [chunk(event) for event in TEXTS]
+    lost = frames[:place] + frames[place + 1 :]
+    doubled = [*frames[:place], frames[place], *frames[place:]]
+    moved = [[*lost[:at], frames[place], *lost[at:]] for at in range(len(frames))]
+    for found in (lost, doubled, *moved):
+        decoder, events = run(*found)
+        if decoder.failure is None:
+            assert (check_events(events) is None) == (decoder.stop_reason is None)
+        else:
+            assert events == []
+
+
 def test_cache_counts_that_come_with_the_last_event_only_are_put_where_the_client_looks() -> None:
     metrics = {
         "inputTokenCount": 3,
