@@ -4,10 +4,12 @@ import hashlib
 import json
 from collections.abc import Sequence
 
+from openclaude.credentials.sealed import RouteKey
 from openclaude.domain.errors import ApiError
 from openclaude.domain.http import Header, SafeHeaders, UpstreamRequest
-from openclaude.ports import Sendable
+from openclaude.ports import Credential, Sendable
 
+_WITH_KEY = "sent with the API key in this session's environment, which may have expired or lack this right"
 _OUTDATED = (b"ExpiredToken", b"RequestExpired", b"UnrecognizedClient", b"InvalidClientTokenId")
 
 
@@ -52,8 +54,14 @@ def blames_the_time(body: bytes) -> bool:
     return b"Signature expired" in body or b"not yet current" in body
 
 
-def for_profile(error: ApiError, profile: str | None) -> ApiError:
-    """The error with the command its hint names made exact: for the route's profile, or for AWS's default chain."""
+def for_source(error: ApiError, profile: str | None, credential: Credential | None) -> ApiError:
+    """The error with what only this request knows: the credential's source, and the exact command to renew it."""
     flag = f" --profile {profile}" if profile else ""
     error.message = error.message.replace(" --profile NAME", flag)
+    if isinstance(credential, RouteKey):
+        if error.status in (401, 403):
+            error.message += f" ({_WITH_KEY})"
+    elif credential is not None and error.type == "authentication_error":
+        where = f"profile {profile}" if profile else "the default credential chain"
+        error.message += f" (their source: {where}, {credential.source})"
     return error

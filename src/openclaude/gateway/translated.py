@@ -286,14 +286,17 @@ class TranslatedExchange:
         elif refusals.blames_the_time(body) and http1.date(headers) and self._first("corrected clock"):
             self._dispatch(call)
         else:
-            self._refuse(refusals.for_profile(call.failure(status, headers, body), self._route.profile))
+            self._refuse(self._told(call.failure(status, headers, body)))
 
     def _renewed(
         self, call: ProviderCall, refusal: ApiError, credential: Credential | ApiError | None
     ) -> None:
         """Send the request again with other keys; without any, the refusal stands."""
         self._whole_head, self._collected, self._collected_size = None, [], 0
-        self._sign(call, credential or refusals.for_profile(refusal, self._route.profile))
+        self._sign(call, credential or self._told(refusal))
+
+    def _told(self, refusal: ApiError) -> ApiError:
+        return refusals.for_source(refusal, self._route.profile, self._credential)
 
     def _first(self, reason: str) -> bool:
         """Whether a request has not been repeated for this reason yet; from now on it has."""

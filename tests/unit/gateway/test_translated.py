@@ -6,6 +6,8 @@ import pytest
 from openclaude.adapters.bedrock_converse import ConverseAdapter, ConverseCall
 from openclaude.adapters.profiles import profile_for
 from openclaude.credentials.outbound import credential_lines
+from openclaude.credentials.policies import SignFor
+from openclaude.credentials.sealed import RouteKey
 from openclaude.domain.errors import ApiError, upstream_unreachable
 from openclaude.domain.http import Endpoint
 from openclaude.gateway import translated
@@ -364,6 +366,30 @@ def test_outdated_keys_are_renewed_once(name: bytes) -> None:
     gateway.transport.calls[1].answer(403, b'{"message":"expired"}', [(b"x-amzn-errortype", name)])
     assert gateway.keys.renewals == 1
     assert gateway.client.status == 401
+
+
+def test_a_refusal_of_keys_names_their_source_and_the_exact_command() -> None:
+    gateway = Gateway(profile="dev")
+    gateway.ask("qwen-3-coder")
+    for call in gateway.transport.calls:
+        call.answer(403, b'{"message":"expired"}', [(b"x-amzn-errortype", b"ExpiredTokenException")])
+    assert "`aws sso login --profile dev`" in gateway.error["message"]
+    assert gateway.error["message"].endswith("(their source: profile dev, fake)")
+
+
+@pytest.mark.parametrize(
+    ("name", "status"), [(b"UnrecognizedClientException", 401), (b"AccessDeniedException", 403)]
+)
+def test_a_refusal_of_a_bedrock_api_key_says_that_a_key_was_used(name: bytes, status: int) -> None:
+    gateway = Gateway()
+    gateway.keys.result = RouteKey(SignFor(region="us-west-2").origin, "made-up")
+    gateway.keys.newer = None
+    gateway.ask("qwen-3-coder")
+    for call in gateway.transport.calls:
+        call.answer(403, b'{"message":"no"}', [(b"x-amzn-errortype", name)])
+    assert gateway.client.status == status
+    assert "sent with the API key in this session's environment" in gateway.error["message"]
+    assert b"made-up" not in gateway.client.body
 
 
 def test_a_clock_that_is_wrong_is_corrected_from_the_answer_and_the_request_sent_once_more() -> None:
