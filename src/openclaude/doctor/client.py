@@ -1,11 +1,10 @@
 """Claude Code itself, and the login it will send."""
 
-import json
 import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from openclaude.doctor.findings import Finding, ok, problem, warning
 from openclaude.doctor.patient import Patient
@@ -19,6 +18,8 @@ _SPAN: Final = (
     if OLDEST == NEWEST
     else f"{'.'.join(map(str, OLDEST))} to {'.'.join(map(str, NEWEST))}"
 )
+_SMALLEST: Final = 32
+"""Bytes: a file with less holds no login."""
 _LOG_IN: Final = "run `claude` once and type /login"
 
 
@@ -58,7 +59,7 @@ def client(patient: Patient) -> Iterator[Finding]:
 
 
 def login(patient: Patient) -> Iterator[Finding]:
-    """Whether there is a login. It is looked at as far as needed to see that it is one, and goes nowhere."""
+    """Whether there is a login. It is not opened."""
     if patient.config and all(route.to != "anthropic" for route in patient.routes):
         yield ok("login", "no route goes to Anthropic, so none is needed")
     elif patient.env.get("CLAUDE_CODE_OAUTH_TOKEN"):
@@ -66,7 +67,7 @@ def login(patient: Patient) -> Iterator[Finding]:
     elif patient.machine.platform == "darwin":
         yield ok("login", "in the keychain, if there is one; openClaude does not open it")
     else:
-        yield from _stored(patient, _credentials(patient))
+        yield from _stored(_credentials(patient))
 
 
 def _credentials(patient: Patient) -> Path:
@@ -75,28 +76,16 @@ def _credentials(patient: Patient) -> Path:
     return (Path(place) if place else patient.own.folder) / ".credentials.json"
 
 
-def _stored(patient: Patient, path: Path) -> Iterator[Finding]:
+def _stored(path: Path) -> Iterator[Finding]:
+    """The file by its outside: what is in it is between Claude Code and Anthropic."""
     try:
-        mode = path.stat().st_mode
-        found: Any = json.loads(path.read_bytes()).get("claudeAiOauth", {})
-        usable = isinstance(found, dict) and bool(found.get("accessToken"))
-    except FileNotFoundError:
+        found = path.stat()
+    except OSError:
         yield problem("login", f"nobody is logged in: {path} is not there", _LOG_IN)
         return
-    except (OSError, ValueError, AttributeError):
-        yield problem(
-            "login", f"{path} cannot be read as Claude Code's login", f"{_LOG_IN}: it writes the file anew"
-        )
+    if not stat.S_ISREG(found.st_mode) or found.st_size < _SMALLEST:
+        yield problem("login", f"{path} holds no login", _LOG_IN)
         return
-    if not usable:
-        yield problem("login", f"{path} holds no login for a Claude plan", _LOG_IN)
-        return
-    ends = found.get("expiresAt")
-    over = isinstance(ends, int | float) and ends / 1000 < patient.machine.now()
-    if over and not found.get("refreshToken"):
-        yield problem("login", f"the login in {path} has run out and cannot be renewed", _LOG_IN)
-    else:
-        renewal = "; it has run out and Claude Code renews it at its next start" if over else ""
-        yield ok("login", f"{path} holds one{renewal}")
-    if stat.S_IMODE(mode) & 0o077:
+    yield ok("login", f"{path} is there; openClaude does not open it")
+    if stat.S_IMODE(found.st_mode) & 0o077:
         yield warning("login", f"{path} can be read by other users", f"chmod 600 {path}")

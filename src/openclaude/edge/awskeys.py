@@ -130,6 +130,14 @@ class KeyStore:
             entry.hoping.append(then)
             self._look_up(entry, session, profile, region)
 
+    def held(self) -> list[dict[str, Any]]:
+        """What is held at the moment: `profile`, `region`, `method`, `expires` (seconds since the epoch, or None)."""
+        return [
+            {"profile": profile, "region": region, "method": entry.keys.source, "expires": entry.expires}
+            for (_, profile, region), entry in self._entries.items()
+            if entry.keys is not None
+        ]
+
     def api_key(self, session: str, variable: str) -> str | None:
         """The API key in a session's environment."""
         return self._sessions.environment(session).get(variable) or None

@@ -12,7 +12,7 @@ import pytest
 
 from openclaude.demo.oracle import holds
 from openclaude.preflight.steps import Step
-from support.patients import CONFIG, NOW, User, left_socket
+from support.patients import CONFIG, User, left_socket
 
 CLOSED = ExitStack()
 
@@ -109,20 +109,10 @@ FAULTS: dict[str, Fault] = {
         "type /login",
     ),
     "an empty login": Fault(
-        lambda u: u.store_login(), "login", "problem", "holds no login for a Claude plan", "type /login"
-    ),
-    "a damaged login": Fault(
-        lambda u: u.write(u.home / ".claude" / ".credentials.json", "{"),
+        lambda u: u.write(u.home / ".claude" / ".credentials.json", "{}"),
         "login",
         "problem",
-        "cannot be read as Claude Code's login",
-        "type /login",
-    ),
-    "a login that ended": Fault(
-        lambda u: u.store_login(accessToken="x", expiresAt=(NOW - 10) * 1000),
-        "login",
-        "problem",
-        "has run out and cannot be renewed",
+        "holds no login",
         "type /login",
     ),
     "a login others can read": Fault(
