@@ -29,6 +29,7 @@ def test_the_proof_passes_and_files_a_report(home: Home, tmp_path: Path) -> None
         "anthropic",
         "bedrock",
         "bedrock's Messages endpoint",
+        "Claude Platform on AWS",
     }
     assert "no `claude` on the PATH: the proof is made without it" in done.stderr
     assert report.read_text().startswith("# Where credentials go: a test of openClaude\n")
@@ -38,10 +39,10 @@ def test_the_proof_passes_and_files_a_report(home: Home, tmp_path: Path) -> None
 def test_the_tables_are_printed(home: Home) -> None:
     done = home.run("prove")
     assert done.returncode == 0
-    lines = {line.split("  ")[0]: line.split()[-7:] for line in done.stdout.splitlines()}
-    assert lines["plan login"] == ["arrived", *"------"]
-    assert lines["Bedrock API key"] == ["-", "arrived", *"-----"]
-    assert lines["SSO token"] == [*"-------"]
+    lines = {line.split("  ")[0]: line.split()[-8:] for line in done.stdout.splitlines()}
+    assert lines["plan login"] == ["arrived", *"-------"]
+    assert lines["Bedrock API key"] == ["-", "arrived", *"------"]
+    assert lines["SSO token"] == [*"--------"]
 
 
 def test_a_report_that_cannot_be_written_is_said(home: Home) -> None:

@@ -8,6 +8,7 @@ from typing import Final
 
 ANTHROPIC: Final = "Anthropic"
 BEDROCK: Final = "Bedrock"
+PLATFORM: Final = "Claude Platform on AWS"
 AWS: Final = "other AWS services"
 STRANGER: Final = "proxy or stranger"
 CLIENT: Final = "client"
@@ -17,6 +18,7 @@ PROCESSES: Final = "process list"
 DESTINATIONS: Final[Mapping[str, str]] = {
     ANTHROPIC: "every byte the simulated api.anthropic.com received",
     BEDROCK: "every byte the simulated Bedrock endpoints received, in all three of its dialects",
+    PLATFORM: "every byte the simulated Claude Platform on AWS received, which is another account than either",
     AWS: "every byte the simulated STS and Bedrock control plane received",
     STRANGER: "every byte a proxy named in the environment, and the target of a redirect, received",
     CLIENT: "every answer, heads and error messages included, and what Claude Code printed",

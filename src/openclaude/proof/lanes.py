@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from openclaude.demo.scene import weather
-from openclaude.proof.canaries import ANTHROPIC, BEDROCK, Canary, key_id, token
+from openclaude.proof.canaries import ANTHROPIC, BEDROCK, PLATFORM, Canary, key_id, token
 from openclaude.simulator.replies import Reply, redirect
 from openclaude.simulator.script import Answer, Ask, Fail, StreamError
 from openclaude.simulator.world import World
@@ -52,6 +52,15 @@ to = "bedrock"
 via = "messages"
 model = "anthropic.claude-sonnet-5-5"
 region = "us-west-2"
+
+[[routes]]
+match = "platform-claude"
+to = "bedrock"
+via = "messages"
+endpoint = "platform"
+workspace = "wrkspc_simulated"
+model = "claude-sonnet-5-5"
+region = "us-west-2"
 """
 _FAULT: Final = re.compile(r"\[fault ([\w ]+)\]")
 FAULTS: Final = {
@@ -68,7 +77,7 @@ class Lane:
     Attributes:
         title: what it is, for the report.
         model: the name asked for.
-        provider: ANTHROPIC or BEDROCK.
+        provider: whose faults it meets: ANTHROPIC or BEDROCK.
         headers: the headers that carry the client's credentials.
         aws: the environment of the session that asks; empty for the gateway's own.
     """
@@ -165,6 +174,13 @@ def plan(world: World, home: Path, login: str) -> Plan:
         "Bedrock API key", token("bedrock-api-key-"), "AWS_BEARER_TOKEN_BEDROCK of another shell", BEDROCK
     )
     world.bedrock.api_keys = world.mantle.api_keys = frozenset({bedrock_key})
+    platform_key = plant(
+        "Claude Platform API key",
+        token("sk-ant-" + "aws01-"),
+        "ANTHROPIC_AWS_API_KEY of another shell",
+        PLATFORM,
+    )
+    world.platform.api_keys = frozenset({platform_key})
     other = plant("AWS secret, unused", token(), "a profile in ~/.aws/credentials that no route names")
     sso = plant("SSO token", token(), "~/.aws/sso/cache, of a profile that no route names")
     identity = plant(
@@ -195,6 +211,13 @@ def plan(world: World, home: Path, login: str) -> Plan:
         ),
         Lane("InvokeModel (Claude)", "invoke-claude", BEDROCK, login_headers, session),
         Lane("Messages on AWS (Claude)", "messages-claude", BEDROCK, login_headers, session),
+        Lane(
+            "Claude Platform on AWS, API key",
+            "platform-claude",
+            BEDROCK,
+            login_headers,
+            {"ANTHROPIC_AWS_API_KEY": platform_key},
+        ),
     ]
     return Plan(lanes, canaries)
 

@@ -21,6 +21,7 @@ from openclaude.proof.canaries import (
     BEDROCK,
     CLIENT,
     FILES,
+    PLATFORM,
     PROCESSES,
     STRANGER,
     Canary,
@@ -110,9 +111,11 @@ class _Evidence:
         self.by.setdefault(destination, []).extend(pieces)
 
     def of_world(self, world: World) -> None:
-        servers = {row.server for row in world.requests()} | {"anthropic", "bedrock", "mantle"}
+        servers = {row.server for row in world.requests()} | {"anthropic", "bedrock", "mantle", "platform"}
         for server in sorted(servers):
-            name = {"anthropic": ANTHROPIC, "bedrock": BEDROCK, "mantle": BEDROCK}.get(server, AWS)
+            name = {"anthropic": ANTHROPIC, "bedrock": BEDROCK, "mantle": BEDROCK, "platform": PLATFORM}.get(
+                server, AWS
+            )
             self.add(name, world.log.wires(server))
         self.requests += len(world.requests())
 
@@ -146,7 +149,7 @@ def prove(env: Mapping[str, str], say: Say, *, with_client: bool) -> Proof:
 
 
 def _order() -> tuple[str, ...]:
-    return (ANTHROPIC, BEDROCK, AWS, STRANGER, CLIENT, FILES, PROCESSES)
+    return (ANTHROPIC, BEDROCK, PLATFORM, AWS, STRANGER, CLIENT, FILES, PROCESSES)
 
 
 def _drive_lanes(
@@ -214,7 +217,7 @@ def _outcome(exchange: Exchange) -> str:
 
 
 def _servers(rows: Iterable[Recorded]) -> str:
-    names = {"mantle": "bedrock's Messages endpoint"}
+    names = {"mantle": "bedrock's Messages endpoint", "platform": "Claude Platform on AWS"}
     return ", ".join(sorted({names.get(row.server, row.server) for row in rows})) or "nobody"
 
 

@@ -36,8 +36,8 @@ def test_a_good_proof_says_so_and_explains_every_word_it_uses() -> None:
     made = proof()
     text = document(made)
     assert made.good
-    assert "**Passed.** 2 credentials, 7 destinations" in text
-    assert "| plan login | arrived | - | - | - | - | - | - |" in text
+    assert "**Passed.** 2 credentials, 8 destinations" in text
+    assert "| plan login | arrived | - | - | - | - | - | - | - |" in text
     assert (
         "| Claude by plan login | anthropic | plan login | answered | answered, 17 events | 5 of 5 |" in text
     )
