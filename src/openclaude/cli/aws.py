@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _ATTACH: Final = "attach it to the user or role that the routes sign as (IAM console: Add permissions, Create inline policy, JSON)"
 _STREAMS: Final = "streamed answers need the second action, InvokeModelWithResponseStream"
+ROOTS: Final = "name a readable file with --ca-file, or install the package ca-certificates"
 _NO_ROUTE: Final = "no route goes to Bedrock, so no policy is needed"
 _ADD_ROUTE: Final = 'add a route with to = "bedrock" to config.toml (`openclaude config path`)'
 _HEADER: Final = (
@@ -96,7 +97,7 @@ def run(args: argparse.Namespace, *, env: Mapping[str, str], stdout: TextIO, std
         say(stderr, str(error))
         return WRONG
     except (NoTrustStoreError, OSError) as error:
-        say(stderr, f"the root certificates cannot be read: {error}")
+        say(stderr, f"the root certificates cannot be read: {error}\nhint: {ROOTS}")
         return FAILED
 
 
@@ -134,7 +135,10 @@ def _check(
     if args.json:
         print(json.dumps({"ok": not problems, "steps": [asdict(step) for step in steps]}), file=stdout)
     elif problems:
-        say(stderr, f"{problems} of {len(steps)} steps found a problem")
+        say(
+            stderr,
+            f"{problems} of {len(steps)} steps found a problem",
+        )
     else:
         say(stderr, "no problem was found")
     return FAILED if problems else 0

@@ -56,7 +56,7 @@ def run(args: argparse.Namespace, *, env: Mapping[str, str], stdout: TextIO, std
     except PROBLEMS as error:
         return explain(stderr, error)
     if not good:
-        say(stderr, "something above is not as it should be")
+        say(stderr, "something above is not as it should be\nhint: openclaude doctor")
         return FAILED
     print("\nThree routes answered, and every credential reached its own origin only.", file=stdout)
     return 0

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from openclaude import config
-from openclaude.cli.aws import add_network, caller
+from openclaude.cli.aws import ROOTS, add_network, caller
 from openclaude.cli.common import FAILED, PROBLEMS, WRONG, explain, say
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def _preflight(args: argparse.Namespace, env: Mapping[str, str]) -> "Preflight |
     except (NoTrustStoreError, OSError) as error:
         if args.ca_file is None:
             return None
-        raise _CallError(f"the root certificates cannot be read: {error}") from None
+        raise _CallError(f"the root certificates cannot be read: {error}\nhint: {ROOTS}") from None
 
     def ask(routes: tuple[config.RouteConfig, ...]) -> Iterable[Any]:
         return check(routes, tools)

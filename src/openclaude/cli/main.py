@@ -4,7 +4,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from openclaude import __version__
 
@@ -88,5 +88,8 @@ def _parser() -> Any:
     class Parser(argparse.ArgumentParser):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **{**kwargs, "allow_abbrev": False})
+
+        def error(self, message: str) -> NoReturn:
+            self.exit(2, f"{self.prog}: {message}\nhint: `{self.prog} --help` shows what can be given\n")
 
     return Parser(prog="openclaude")

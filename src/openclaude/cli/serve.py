@@ -104,7 +104,7 @@ def _serve(args: argparse.Namespace, found: Setup, env: Mapping[str, str], stder
             runner.run(wiring.serve(plan))
         found.state.forget_port()
     except (NoTrustStoreError, OSError) as error:
-        say(stderr, f"the gateway cannot run: {error}")
+        say(stderr, f"the gateway cannot run: {error}\nhint: openclaude doctor")
         return FAILED
     return 0
 

@@ -12,7 +12,7 @@ _FORM = re.compile(
 
 
 class DialError(ValueError):
-    """A --connect-to value that cannot be read; the message shows the form."""
+    """A --connect-to value that cannot be read; the message shows the form, and an example as a hint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,9 @@ def parse(values: Sequence[str]) -> DialMap:
     for value in values:
         found = _FORM.fullmatch(value)
         if found is None or not all(0 < int(found[name]) < 65536 for name in ("port", "to")):
-            raise DialError(f"--connect-to {value!r}: the form is HOST:PORT=ADDR:PORT")
+            raise DialError(
+                f"--connect-to {value!r}: the form is HOST:PORT=ADDR:PORT\n"
+                "hint: for example --connect-to api.anthropic.com:443=127.0.0.1:8443"
+            )
         entries[found["host"].lower(), int(found["port"])] = (found["address"].strip("[]"), int(found["to"]))
     return DialMap(entries)
