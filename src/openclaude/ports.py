@@ -7,13 +7,15 @@ All of it is synchronous callbacks on one thread: a relay hands bytes on, it doe
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from openclaude.credentials.sealed import AuthorizedRequest, AwsKeys, ClientCredential, RouteKey
 from openclaude.domain.access import AccessRecord
 from openclaude.domain.errors import ApiError
 from openclaude.domain.http import Header, InboundRequest
 from openclaude.domain.usage import Usage
+
+T = TypeVar("T")
 
 
 class ClientSide(Protocol):
@@ -250,6 +252,23 @@ class Clock(Protocol):
 
     def call_later(self, seconds: float, action: Callable[[], None]) -> Timer:
         """Run `action` once, after `seconds`."""
+
+
+class Worker(Protocol):
+    """Does elsewhere what would hold the gateway's own thread up."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is work that has not been handed back."""
+
+    def run(self, size: int, work: Callable[[], T], then: Callable[[Callable[[], T]], None]) -> None:
+        """Do `work` on `size` bytes, one job after the other; then call `then` on the gateway's own thread.
+
+        What `then` gets is called for the result of the work, or raises what the work raised.
+        """
+
+    def close(self) -> None:
+        """Begin no further job."""
 
 
 Credential = AwsKeys | RouteKey

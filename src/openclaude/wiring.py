@@ -37,12 +37,13 @@ from openclaude.edge.dial import DialMap
 from openclaude.edge.listener import Listener
 from openclaude.edge.sessions import Sessions, is_aws_s
 from openclaude.edge.tls import trusting
-from openclaude.edge.upstream import UpstreamTransport
+from openclaude.edge.upstream import Report, UpstreamTransport
+from openclaude.edge.worker import ThreadWorker
 from openclaude.gateway.exchange import Services
 from openclaude.gateway.late import LateDialect
 from openclaude.gateway.pipeline import Pipeline
 from openclaude.gateway.routes import PassthroughRoute, Route, SignedRoute
-from openclaude.ports import Dialect
+from openclaude.ports import Dialect, Worker
 
 if TYPE_CHECKING:
     from openclaude.adapters.profiles import Profile
@@ -67,6 +68,7 @@ class Plan:
     ca_file: Path | None = None
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     ready: Callable[[], None] | None = None
+    worker: Callable[[Report], Worker] = ThreadWorker
 
 
 async def serve(plan: Plan) -> None:
@@ -84,7 +86,8 @@ async def serve(plan: Plan) -> None:
 
     transport = UpstreamTransport(tls=trusting(plan.ca_file), dial=plan.dial, report=report)
     sessions = Sessions(base=_without_aws(plan.env), own=plan.env)
-    services = Services(transport, clock, log)
+    worker = plan.worker(report)
+    services = Services(transport, clock, log, worker)
     store = KeyStore(sessions, wall=time.time)
     routes = build_routes(plan.config, store)
     pipeline = Pipeline(routes, services, listed_models(plan.config), plan.config.slots)
@@ -103,6 +106,8 @@ async def serve(plan: Plan) -> None:
     control.stop()  # first: a launcher that comes now waits for the end and starts the next gateway
     await listener.stop(grace=GRACE)
     transport.close()
+    worker.close()
+    store.close()
     log.event("stopped", served=str(services.served))
     log.close()
 

@@ -8,6 +8,7 @@ same environment, profile and region.
 import asyncio
 import hashlib
 import json
+import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -86,13 +87,14 @@ class KeyStore:
     Args:
         sessions: which session has which environment.
         wall: seconds since the epoch.
-        probe: runs a look-up; `run_probe` in production.
+        probe: runs a look-up; botocore's, by `Lookups`, in production.
     """
 
     def __init__(self, sessions: Sessions, *, wall: Callable[[], float], probe: Probe | None = None) -> None:
         self._sessions = sessions
         self._wall = wall
-        self._probe = probe or run_probe
+        self._lookups = Lookups()
+        self._probe = probe or self._lookups
         self._entries: dict[tuple[str, str | None, str], _Entry] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
@@ -142,6 +144,10 @@ class KeyStore:
         """The API key in a session's environment."""
         return self._sessions.environment(session).get(variable) or None
 
+    def close(self) -> None:
+        """End the look-ups under way: who waits for them is gone."""
+        self._lookups.close()
+
     def _entry(self, session: str, profile: str | None, region: str) -> _Entry:
         return self._entries.setdefault((self._sessions.fingerprint(session), profile, region), _Entry())
 
@@ -161,7 +167,7 @@ class KeyStore:
     ) -> None:
         try:
             found = await self._probe(env, {"profile": profile, "region": region})
-        except (OSError, ValueError, TimeoutError) as error:
+        except (OSError, ValueError, TypeError) as error:
             found = {"error": type(error).__name__, "detail": str(error)[:200]}
         entry.busy = False
         waiting, entry.waiting = entry.waiting, []
@@ -214,28 +220,46 @@ class RouteKeys:
         self._store.renew(session, self._profile, self._region, stale, then)
 
 
-async def run_probe(env: Mapping[str, str], question: Mapping[str, Any]) -> dict[str, Any]:
-    """Ask botocore in a process of its own. Raises OSError, ValueError and TimeoutError."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-P",
-        "-m",
-        "openclaude.edge.awsprobe",
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        env={name: value for name, value in env.items() if not name.startswith(_NOT_FOR_LOOK_UPS)},
-    )
-    try:
-        async with asyncio.timeout(LOOK_UP_SECONDS):
-            output, _ = await process.communicate(json.dumps(question).encode())
-    finally:
-        if process.returncode is None:
+class Lookups:
+    """Asks botocore in processes of its own, each in a thread that waits for it.
+
+    The event loop's own way to start a process copies the page tables of this one, which stands still meanwhile: 100 ms
+    where large bodies are on their way.
+    """
+
+    def __init__(self) -> None:
+        self._running: set[subprocess.Popen[bytes]] = set()
+
+    async def __call__(self, env: Mapping[str, str], question: Mapping[str, Any]) -> dict[str, Any]:
+        """What `edge.awsprobe` answers. Raises OSError, ValueError, TypeError and TimeoutError."""
+        return await asyncio.to_thread(self.ask, env, question)
+
+    def ask(self, env: Mapping[str, str], question: Mapping[str, Any]) -> dict[str, Any]:
+        """As a call, on this thread."""
+        with subprocess.Popen(
+            (sys.executable, "-P", "-m", "openclaude.edge.awsprobe"),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={name: value for name, value in env.items() if not name.startswith(_NOT_FOR_LOOK_UPS)},
+        ) as process:
+            self._running.add(process)
+            try:
+                output, _ = process.communicate(json.dumps(question).encode(), timeout=LOOK_UP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise TimeoutError from None
+            finally:
+                self._running.discard(process)
+        answer = json.loads(output)
+        if not isinstance(answer, dict):
+            raise TypeError("the look-up did not answer with an object")
+        return answer
+
+    def close(self) -> None:
+        """End the look-ups under way."""
+        for process in tuple(self._running):
             process.kill()
-    answer = json.loads(output)
-    if not isinstance(answer, dict):
-        raise TypeError("the look-up did not answer with an object")
-    return answer
 
 
 def explained(error: str, detail: str, profile: str | None, *, known: bool = True) -> ApiError:

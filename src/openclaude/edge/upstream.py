@@ -12,10 +12,12 @@ from typing import Final, cast
 import httptools
 
 from openclaude.credentials.sealed import AuthorizedRequest
-from openclaude.domain.errors import ApiError, upstream_unreachable
+from openclaude.domain.errors import ApiError
 from openclaude.domain.http import Header, Origin
 from openclaude.edge.dial import DialMap
 from openclaude.edge.egress import head_bytes
+from openclaude.edge.slices import SlicedWriter
+from openclaude.edge.trouble import reason, timed_out, trouble
 from openclaude.ports import Receiver
 from openclaude.wire import http1
 
@@ -43,8 +45,12 @@ class UpstreamConnection(asyncio.Protocol):
         self._until_close = False
         self._reusable = False
         self.idle_since = 0.0
-        self.full = False
+        self._writer: SlicedWriter | None = None
+
+    @property
+    def full(self) -> bool:
         """Whether the provider reads too slowly for what is written."""
+        return self._writer is not None and self._writer.full
 
     @property
     def usable(self) -> bool:
@@ -52,17 +58,16 @@ class UpstreamConnection(asyncio.Protocol):
 
     def begin(self, call: "Call", pieces: Sequence[bytes]) -> None:
         """Send a request's first bytes on this idle connection."""
-        transport = cast("asyncio.Transport", self._transport)
         self._call = call
         self._parser = httptools.HttpResponseParser(self)
         self._reset_head()
         if len(pieces) > 1 and len(pieces[0]) + len(pieces[1]) <= SMALL:
             pieces = (pieces[0] + pieces[1], *pieces[2:])
-        transport.writelines(pieces)
+        cast("SlicedWriter", self._writer).writelines(pieces)
 
     def write(self, data: bytes) -> None:
-        if self._transport is not None:
-            self._transport.write(data)
+        if self._writer is not None:
+            self._writer.write(data)
 
     def close(self) -> None:
         self._call = None
@@ -82,6 +87,7 @@ class UpstreamConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=WRITE_HIGH)
+        self._writer = SlicedWriter(self._transport, self._drained)
 
     def data_received(self, data: bytes) -> None:
         if self._parser is None or self._call is None:
@@ -107,7 +113,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._pool.forget(self)
-        self._transport = None
+        self._transport = self._writer = None
         call, self._call = self._call, None
         if call is None:
             return
@@ -117,12 +123,16 @@ class UpstreamConnection(asyncio.Protocol):
             call.failed(self._pool.trouble("closed the connection before the answer was complete"))
 
     def pause_writing(self) -> None:
-        self.full = True
+        if self._writer is not None:
+            self._writer.pause()
         if self._call is not None:
             self._call.receiver.upstream_full()
 
     def resume_writing(self) -> None:
-        self.full = False
+        if self._writer is not None:
+            self._writer.resume()
+
+    def _drained(self) -> None:
         if self._call is not None:
             self._call.receiver.upstream_drained()
 
@@ -314,9 +324,9 @@ class Pool:
                 self.trouble(f"presented a certificate that is not valid for it ({error.verify_message})")
             )
         except TimeoutError:
-            call.failed(_timed_out(self.origin))
+            call.failed(timed_out(self.origin, CONNECT_SECONDS))
         except OSError as error:
-            call.failed(self.trouble(f"cannot be reached ({_reason(error)})"))
+            call.failed(self.trouble(f"cannot be reached ({reason(error)})"))
         else:
             self._hand_over(connection, call)
 
@@ -329,9 +339,7 @@ class Pool:
             call.failed(self.trouble("closed the connection as soon as it was open"))
 
     def trouble(self, what: str) -> ApiError:
-        return upstream_unreachable(
-            f"openClaude: {self.origin} {what}. hint: check the network; `openclaude logs` shows every attempt",
-        )
+        return trouble(self.origin, what)
 
     def close(self) -> None:
         for connection in tuple(self._all):
@@ -379,16 +387,3 @@ class UpstreamTransport:
     def close(self) -> None:
         for pool in self._pools.values():
             pool.close()
-
-
-def _timed_out(origin: Origin) -> ApiError:
-    return ApiError(
-        504,
-        "timeout_error",
-        f"openClaude: {origin} did not accept a connection within {CONNECT_SECONDS:.0f} s. hint: check the network",
-        retry=True,
-    )
-
-
-def _reason(error: OSError) -> str:
-    return (error.strerror or type(error).__name__).lower()

@@ -4,17 +4,18 @@ The client asks in the background and shows the number as it comes, so whatever 
 estimate and never in an error.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from openclaude.credentials.policies import KeyFor
 from openclaude.credentials.sealed import RouteKey
 from openclaude.domain.errors import ApiError
 from openclaude.domain.http import Header
-from openclaude.gateway.exchange import Answer, Services
+from openclaude.gateway.exchange import HEAVY, Answer, Services
+from openclaude.gateway.late import is_ready
 from openclaude.gateway.refusals import upstream_request
 from openclaude.gateway.routes import SignedRoute
-from openclaude.ports import CountCall, Credential, Timer, UpstreamCall
+from openclaude.ports import CountCall, Credential, Timer, TokenCount, UpstreamCall
 
 PATIENCE: Final = 10.0
 """Seconds for credentials and every attempt together."""
@@ -46,15 +47,24 @@ class CountExchange:
         self._pieces.append(data)
 
     def body_complete(self) -> None:
-        raw, self._pieces = b"".join(self._pieces), []
+        pieces, self._pieces = self._pieces, []
         self._answer.record.upstream_model = self._route.upstream_model
+        size = sum(map(len, pieces)) if is_ready(self._route.adapter) else HEAVY
+        self._services.apart(size, lambda: self._count(b"".join(pieces)), self._counted)
+
+    def _count(self, raw: bytes) -> TokenCount:
         headers = self._answer.request.headers
+        return self._route.adapter.count_tokens(
+            raw,
+            betas=b",".join(headers.get_all(b"anthropic-beta")),
+            version=headers.get(b"anthropic-version") or b"",
+        )
+
+    def _counted(self, outcome: Callable[[], TokenCount]) -> None:
+        if self._answer.over:
+            return
         try:
-            found = self._route.adapter.count_tokens(
-                raw,
-                betas=b",".join(headers.get_all(b"anthropic-beta")),
-                version=headers.get(b"anthropic-version") or b"",
-            )
+            found = outcome()
         except ApiError as error:
             self._answer.refuse(error)
             return

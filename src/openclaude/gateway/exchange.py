@@ -1,13 +1,14 @@
 """What every exchange has in common: the client's end, the record of the request, and the answers made here."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from openclaude.domain.access import AccessRecord
 from openclaude.domain.errors import ApiError
 from openclaude.domain.http import CLOSE, Header, InboundRequest, Origin
-from openclaude.ports import AccessLog, ClientSide, Clock, Transport
+from openclaude.ports import AccessLog, ClientSide, Clock, Transport, Worker
 
 JSON_HEADERS: tuple[Header, ...] = ((b"content-type", b"application/json"),)
 AGREED = timedelta(seconds=60)
@@ -18,6 +19,12 @@ SSE_HEADERS: tuple[Header, ...] = (
 )
 
 
+T = TypeVar("T")
+
+HEAVY = 64 * 1024
+"""Bytes from which a body is translated elsewhere: the worst ones known cost 140 ms a megabyte."""
+
+
 @dataclass(slots=True)
 class Services:
     """The world as the gateway sees it, and what it counts."""
@@ -25,9 +32,28 @@ class Services:
     transport: Transport
     clock: Clock
     log: AccessLog
+    worker: Worker | None = None
     in_flight: int = 0
     served: int = 0
     skews: dict[Origin, timedelta] = field(default_factory=dict)
+
+    def apart(self, size: int, work: Callable[[], T], then: Callable[[Callable[[], T]], None]) -> None:
+        """Do work on `size` bytes here, or elsewhere when that takes long.
+
+        While something is done elsewhere everything is, so that no two translations ever run at the same time.
+        """
+        worker = self.worker
+        if worker is None or (size < HEAVY and not worker.busy):
+            then(work)
+        else:
+            worker.run(size, work, then)
+
+    def discard(self, size: int, things: list[object]) -> None:
+        """Free what `things` holds, which takes a while when it is large; the caller must have let go of it."""
+        worker = self.worker
+        if worker is not None and size >= HEAVY:
+            # Not before this turn of the loop is over: the frames below still hold some of it.
+            self.clock.call_later(0, lambda: worker.run(size, things.clear, _done))
 
     def skew_of(self, origin: Origin) -> timedelta:
         """What to add to our time to have a provider's; nothing while the two clocks agree."""
@@ -38,6 +64,10 @@ class Services:
         """A provider has told its time."""
         if theirs is not None:
             self.skews[origin] = theirs - self.clock.now()
+
+
+def _done(outcome: Callable[[], None]) -> None:
+    outcome()
 
 
 class Answer:

@@ -12,6 +12,11 @@ class LateDialect:
         self._build = build
         self._built: Dialect | None = None
 
+    @property
+    def ready(self) -> bool:
+        """Whether it is built; loading a translator takes longer than a loop may stand still."""
+        return self._built is not None
+
     def prepare(
         self, raw: bytes, *, betas: bytes = b"", version: bytes = b"", request_id: str = ""
     ) -> ProviderCall:
@@ -24,3 +29,8 @@ class LateDialect:
         if self._built is None:
             self._built = self._build()
         return self._built
+
+
+def is_ready(dialect: Dialect) -> bool:
+    """Whether a dialect can be spoken without being loaded first."""
+    return not isinstance(dialect, LateDialect) or dialect.ready

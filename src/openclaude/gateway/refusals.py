@@ -3,14 +3,28 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from openclaude.credentials.sealed import RouteKey
 from openclaude.domain.errors import ApiError
 from openclaude.domain.http import Header, SafeHeaders, UpstreamRequest
-from openclaude.ports import Credential, Sendable
+from openclaude.ports import Credential, ProviderCall, Sendable
 
 _WITH_KEY = "sent with the API key in this session's environment, which may have expired or lack this right"
 _OUTDATED = (b"ExpiredToken", b"RequestExpired", b"UnrecognizedClient", b"InvalidClientTokenId")
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A call, and the request it makes, with its body's digest."""
+
+    call: ProviderCall
+    request: UpstreamRequest
+
+
+def outgoing(call: ProviderCall) -> Outgoing:
+    """Make the request of a call; hashing a large body takes a while."""
+    return Outgoing(call, upstream_request(call))
 
 
 def upstream_request(call: Sendable) -> UpstreamRequest:

@@ -5,21 +5,23 @@ The client's response is held until the first frame, so that a refusal by Bedroc
 connection: the client answers the first with one more request and the second with up to ten (security sheet, E9).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Final
 
-from openclaude.credentials.policies import KeyFor
-from openclaude.credentials.sealed import AuthorizedRequest, RouteKey
+from openclaude.credentials.sealed import AuthorizedRequest
 from openclaude.domain.errors import MALFORMED_OUTPUT, ApiError
 from openclaude.domain.http import Header
 from openclaude.domain.models import normalise
 from openclaude.domain.usage import Usage
 from openclaude.gateway import refusals
-from openclaude.gateway.exchange import Answer, Services
+from openclaude.gateway.exchange import HEAVY, Answer, Services
+from openclaude.gateway.late import is_ready
 from openclaude.gateway.observers import with_usage
 from openclaude.gateway.routes import SignedRoute
-from openclaude.ports import Credential, ProviderCall, StreamDecoder, Timer, UpstreamCall
+from openclaude.gateway.sending import Sending
+from openclaude.gateway.whole import WholeAnswer
+from openclaude.ports import Credential, ProviderCall, Timer, UpstreamCall
 from openclaude.wire import http1
 from openclaude.wire.sse import PING
 
@@ -36,32 +38,16 @@ METADATA_GRACE: Final = 2.0
 UNREADABLE: Final = (
     "openClaude could not read Bedrock's answer. hint: try again; logs/gateway.err has the reason"
 )
-ERROR_BODY_LIMIT: Final = 256 * 1024
-WHOLE_BODY_LIMIT: Final = 64 * 1024 * 1024
 
 
-class TranslatedExchange:
+class TranslatedExchange(Sending):
     """One request on its way to Bedrock and back."""
 
-    def __init__(
-        self,
-        services: Services,
-        answer: Answer,
-        route: SignedRoute,
-        model: str,
-    ) -> None:
-        self._services = services
-        self._answer = answer
-        self._route = route
+    def __init__(self, services: Services, answer: Answer, route: SignedRoute, model: str) -> None:
+        super().__init__(services, answer, route)
         self._model = model
         self._pieces: list[bytes] = []
-        self._call: ProviderCall | None = None
         self._upstream: UpstreamCall | None = None
-        self._decoder: StreamDecoder | None = None
-        self._whole_head: tuple[int, Sequence[Header]] | None = None
-        self._collected: list[bytes] = []
-        self._collected_size = 0
-        self._credential: Credential | None = None
         self._repeated: set[str] = set()
         self._timer: Timer | None = None
         self._asked_at = 0.0
@@ -74,19 +60,18 @@ class TranslatedExchange:
         self._pieces.append(data)
 
     def body_complete(self) -> None:
-        raw, self._pieces = b"".join(self._pieces), []
+        pieces, self._pieces = self._pieces, []
         self._asked_at = self._services.clock.monotonic()
         self._answer.record.upstream_model = self._route.upstream_model
-        try:
-            self._prepare(raw)
-        except ApiError as error:
-            self._refuse(error)
+        size = sum(map(len, pieces)) if is_ready(self._route.adapter) else HEAVY
+        self._apart(size, lambda: self._prepare(b"".join(pieces)), self._prepared)
 
     def client_left(self) -> None:
         self._drop_upstream()
         self._disarm()
         self._note_usage()
         self._answer.close("client_left")
+        self._let_go()
 
     def client_full(self) -> None:
         if self._upstream is not None:
@@ -98,40 +83,22 @@ class TranslatedExchange:
 
     # the way out
 
-    def _prepare(self, raw: bytes) -> None:
+    def _prepare(self, raw: bytes) -> refusals.Outgoing:
+        """The translation of a body. It runs apart, so it only reads what this exchange has."""
         request = self._answer.request
         betas = b",".join(request.headers.get_all(b"anthropic-beta"))
         version = request.headers.get(b"anthropic-version") or b""
         call = self._route.adapter.prepare(raw, betas=betas, version=version, request_id=request.id)
         if normalise(call.model) != self._model:
             raise ApiError(400, "invalid_request_error", "openClaude: the body names two different models")
-        self._note(call.notes)
-        if call.local_answer is not None:
-            self._answer_whole(call, call.local_answer)
-            return
-        self._dispatch(call)
+        return refusals.outgoing(call)
 
-    def _dispatch(self, call: ProviderCall) -> None:
-        """Authorise and send a translated request, for the first time or again."""
-        self._call = call
-        self._whole_head, self._collected, self._collected_size = None, [], 0
-        self._route.keys.fetch(self._answer.request.session, partial(self._sign, call))
-
-    def _sign(self, call: ProviderCall, credential: Credential | ApiError) -> None:
-        if self._answer.over:
-            return
-        if isinstance(credential, ApiError):
-            self._refuse(credential)
-            return
-        self._credential = credential
-        request = refusals.upstream_request(call)
-        if isinstance(credential, RouteKey):
-            self._answer.record.credential = "bedrock key"
-            self._send(KeyFor(credential).authorize(request))
-            return
-        self._answer.record.credential = f"aws signature ({credential.source})"
-        now = self._services.clock.now() + self._services.skew_of(self._route.origin)
-        self._send(self._route.policy.authorize(request, credential, now))
+    def _prepared(self, ready: refusals.Outgoing) -> None:
+        self._note(ready.call.notes)
+        if ready.call.local_answer is not None:
+            self._answer_whole(ready.call, ready.call.local_answer)
+        else:
+            self._dispatch(ready)
 
     def _send(self, authorized: AuthorizedRequest) -> None:
         call = self._expect_call()
@@ -154,14 +121,14 @@ class TranslatedExchange:
         if status == 200 and call.streams:
             self._decoder = self._decoder or call.stream(headers)
         else:
-            self._whole_head = (status, headers)
+            self._whole.begin(status, headers)
 
     def data(self, data: bytes) -> None:
         self._heard_at = self._services.clock.monotonic()
         if self._answer.over:
             return
-        if self._decoder is None or self._whole_head is not None:
-            self._collect(data)
+        if self._decoder is None or self._whole.begun:
+            self._whole.add(data)
             return
         self._show(self._decoder.feed(data))
         if self._decoder.failure is not None and not self._decoder.started:
@@ -177,12 +144,11 @@ class TranslatedExchange:
         if self._answer.over:
             self._disarm()
             return
-        if self._decoder is not None and self._whole_head is None:
+        if self._decoder is not None and not self._whole.begun:
             self._show(self._decoder.end())
             self._finish_stream()
             return
-        status, headers = self._whole_head or (502, ())
-        body, self._collected = b"".join(self._collected), []
+        status, headers, body = self._whole.take()
         try:
             if status == 200:
                 call = self._expect_call()
@@ -197,28 +163,45 @@ class TranslatedExchange:
 
     def _once_more(self, error: ApiError) -> None:
         """Repeat a request that was not understood, or whose answer makes no sense, while nothing was shown."""
-        again: ProviderCall | None = None
-        if not self._answer.started:
-            call = self._expect_call()
-            again = call.retry_without(*refusals.restated(error))
-            if again is None and MALFORMED_OUTPUT in error.notes and self._first(MALFORMED_OUTPUT):
-                again = call
-        if again is None:
+        if self._answer.started:
             self._refuse(error)
-            return
-        self._decoder = None
-        self._note((*error.notes, *again.notes))
-        self._dispatch(again)
+        else:
+            self._amend(refusals.restated(error), error.notes, partial(self._made_no_sense, error))
+
+    def _made_no_sense(self, error: ApiError) -> None:
+        if MALFORMED_OUTPUT in error.notes and self._first(MALFORMED_OUTPUT):
+            self._decoder = None
+            self._note(error.notes)
+            self._dispatch(self._expect_ready())
+        else:
+            self._refuse(error)
+
+    def _amend(
+        self,
+        refusal: tuple[int, Sequence[Header], bytes],
+        notes: Sequence[str],
+        otherwise: Callable[[], None],
+    ) -> None:
+        """Send the request again without what the refusal says the model does not take, if it says so."""
+        call = self._expect_call()
+
+        def amend() -> refusals.Outgoing | None:
+            amended = call.retry_without(*refusal)
+            return None if amended is None else refusals.outgoing(amended)
+
+        def again(ready: refusals.Outgoing | None) -> None:
+            if ready is None:
+                otherwise()
+                return
+            self._decoder = None
+            self._note((*notes, *ready.call.notes))
+            self._dispatch(ready)
+
+        self._apart(len(call.body), amend, again)
 
     def failed(self, error: ApiError) -> None:
         self._upstream = None
         self._refuse(error)
-
-    def upstream_full(self) -> None:
-        """The whole body is at hand already: there is nothing to stop reading."""
-
-    def upstream_drained(self) -> None:
-        """See `upstream_full`."""
 
     # answers
 
@@ -253,6 +236,7 @@ class TranslatedExchange:
         if ended_well and decoder is not None:
             self._expect_call().learn(decoder.usage)
         self._answer.end("complete" if ended_well else "upstream_failed")
+        self._let_go()
 
     def _answer_whole(self, call: ProviderCall, message: bytes) -> None:
         self._disarm()
@@ -262,6 +246,7 @@ class TranslatedExchange:
         self._note(call.notes)
         if not call.wants_stream:
             self._answer.whole(200, message, self._marks())
+            self._let_go()
             return
         events = call.synthesize(message)
         if self._answer.started:
@@ -271,32 +256,35 @@ class TranslatedExchange:
             self._answer.stream(self._marks())
         self._answer.write(events)
         self._answer.end()
+        self._let_go()
 
     def _failed_answer(self, status: int, headers: Sequence[Header], body: bytes) -> None:
-        """Bedrock refused: learn from it, renew the keys once, or pass the reason on."""
-        call = self._expect_call()
-        amended = None if self._answer.started else call.retry_without(status, headers, body)
-        if amended is not None:
-            self._note(amended.notes)
-            self._dispatch(amended)
-        elif refusals.outdated(headers, body) and self._first("renewed keys"):
-            refusal = call.failure(status, headers, body)
-            renewed = partial(self._renewed, call, refusal)
+        """Bedrock refused: learn from it, or see what else can be done."""
+        otherwise = partial(self._refused, status, headers, body)
+        if self._answer.started:
+            otherwise()
+        else:
+            self._amend((status, headers, body), (), otherwise)
+
+    def _refused(self, status: int, headers: Sequence[Header], body: bytes) -> None:
+        """Renew the keys or correct the clock, once each, or pass the reason on."""
+        ready = self._expect_ready()
+        refused = ready.call.failure(status, headers, body)
+        refusal = refusals.for_source(refused, self._route.profile, self._credential)
+        if refusals.outdated(headers, body) and self._first("renewed keys"):
+            renewed = partial(self._renewed, ready, refusal)
             self._route.keys.renew(self._answer.request.session, self._credential, renewed)
         elif refusals.blames_the_time(body) and http1.date(headers) and self._first("corrected clock"):
-            self._dispatch(call)
+            self._dispatch(ready)
         else:
-            self._refuse(self._told(call.failure(status, headers, body)))
+            self._refuse(refusal)
 
     def _renewed(
-        self, call: ProviderCall, refusal: ApiError, credential: Credential | ApiError | None
+        self, ready: refusals.Outgoing, refusal: ApiError, credential: Credential | ApiError | None
     ) -> None:
         """Send the request again with other keys; without any, the refusal stands."""
-        self._whole_head, self._collected, self._collected_size = None, [], 0
-        self._sign(call, credential or self._told(refusal))
-
-    def _told(self, refusal: ApiError) -> ApiError:
-        return refusals.for_source(refusal, self._route.profile, self._credential)
+        self._whole = WholeAnswer()
+        self._sign(ready, credential or refusal)
 
     def _first(self, reason: str) -> bool:
         """Whether a request has not been repeated for this reason yet; from now on it has."""
@@ -312,12 +300,12 @@ class TranslatedExchange:
             return
         if not self._answer.started:
             self._answer.refuse(error)
-            return
-        call = self._expect_call()
-        decoder = self._decoder or call.stream()
-        self._answer.write(decoder.fail(error))
-        self._note_usage()
-        self._answer.end("upstream_failed")
+        else:
+            decoder = self._decoder or self._expect_call().stream()
+            self._answer.write(decoder.fail(error))
+            self._note_usage()
+            self._answer.end("upstream_failed")
+        self._let_go()
 
     # time
 
@@ -370,12 +358,6 @@ class TranslatedExchange:
     def _marks(self) -> tuple[Header, ...]:
         return ((b"x-openclaude-upstream-model", self._route.upstream_model.encode()),)
 
-    def _collect(self, data: bytes) -> None:
-        status = self._whole_head[0] if self._whole_head is not None else 0
-        self._collected_size += len(data)
-        if self._collected_size <= (WHOLE_BODY_LIMIT if status == 200 else ERROR_BODY_LIMIT):
-            self._collected.append(data)
-
     def _drop_upstream(self) -> None:
         upstream, self._upstream = self._upstream, None
         if upstream is not None:
@@ -391,8 +373,3 @@ class TranslatedExchange:
     def _note(self, codes: Iterable[str]) -> None:
         record = self._answer.record
         record.notes += tuple(code for code in codes if code not in record.notes)
-
-    def _expect_call(self) -> ProviderCall:
-        if self._call is None:
-            raise RuntimeError("a provider answered a request that was never translated")
-        return self._call

@@ -1,6 +1,5 @@
 """Which credentials a route would use, found as the gateway finds them: by botocore, in a process of its own."""
 
-import asyncio
 import configparser
 import hashlib
 import json
@@ -12,7 +11,7 @@ from typing import Any, Final
 
 from openclaude.credentials.sealed import AwsKeys
 from openclaude.domain.aws import BEARER
-from openclaude.edge.awskeys import explained, run_probe
+from openclaude.edge.awskeys import Lookups, explained
 from openclaude.launcher.awscheck import aws_problem
 from openclaude.preflight.calling import BearerSigner, KeySigner, Signer
 from openclaude.preflight.steps import problem_of
@@ -45,7 +44,7 @@ class Found:
 
 def probe(env: Mapping[str, str], question: Mapping[str, Any]) -> dict[str, Any]:
     """Ask botocore in a process of its own, which has `env` for its environment."""
-    return asyncio.run(run_probe(env, question))
+    return Lookups().ask(env, question)
 
 
 def find_now(profile: str | None, region: str, env: Mapping[str, str]) -> Found:

@@ -8,8 +8,10 @@ of an emoji, and no provider takes it. Output is UTF-8 without ASCII escapes.
 import json
 import math
 import re
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Final
 
 import msgspec
 
@@ -18,6 +20,25 @@ _ENCODER = msgspec.json.Encoder()
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # An escape in the surrogate range, or a surrogate that was encoded as if it were a character.
 _MAY_HOLD_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
+
+
+_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw])
+_PIECE: Final = 512 * 1024
+"""Bytes that are read by one call; a text of more is taken apart first, as far as it has parts."""
+_LEVELS: Final = 2
+"""How deep a value is always taken apart to be written: a body and its messages. One with a long text is further."""
+_IN_PIECES: ContextVar[bool] = ContextVar("in_pieces", default=False)
+
+
+@contextmanager
+def in_pieces() -> Iterator[None]:
+    """Read and write JSON by many short calls into C instead of one: other threads get their turn in between."""
+    token = _IN_PIECES.set(True)
+    try:
+        yield
+    finally:
+        _IN_PIECES.reset(token)
 
 
 class JsonError(ValueError):
@@ -31,7 +52,7 @@ def loads(raw: bytes) -> Any:
         JsonError: not JSON, not UTF-8, nested too deeply, or a number that is not finite.
     """
     try:
-        return _DECODER.decode(raw)
+        return _read(raw) if _IN_PIECES.get() else _DECODER.decode(raw)
     except RecursionError:
         raise JsonError("the JSON is nested too deeply") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -58,9 +79,11 @@ class PartialReader:
     def read(self, raw: bytes) -> tuple[dict[str, Any], bytes] | None:
         """The members that are there, and the bytes of the unread one, empty without it.
 
-        None where only `loads` can tell what the text is: no object, no JSON, or an unpaired surrogate. What is
-        skipped or left unread is JSON but may hold unpaired surrogates.
+        None where only `loads` can tell what the text is: no object, no JSON, an unpaired surrogate, or one to be
+        read in pieces. What is skipped or left unread is JSON but may hold unpaired surrogates.
         """
+        if _IN_PIECES.get():
+            return None
         try:
             found = self._decoder.decode(raw)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -77,12 +100,60 @@ def dumps(value: Any) -> bytes:
     Raises:
         JsonError: nested too deeply.
     """
+    if not _IN_PIECES.get():
+        return _encoded(value)
+    try:
+        return b"".join(_written(value, _LEVELS))
+    except RecursionError:
+        raise JsonError("the value is nested too deeply") from None
+
+
+def _encoded(value: Any) -> bytes:
     try:
         return _ENCODER.encode(value)
     except UnicodeEncodeError:
         return _ENCODER.encode(clean(value))
     except RecursionError:
         raise JsonError("the value is nested too deeply") from None
+
+
+def _read(raw: bytes | msgspec.Raw) -> Any:
+    """As the decoder reads it, but for where an error is said to be."""
+    view = memoryview(raw)
+    if len(view) <= _PIECE:
+        return _DECODER.decode(raw)
+    match bytes(view[:64]).lstrip()[:1]:
+        case b"{":
+            return {name: _read(part) for name, part in _MEMBERS.decode(raw).items()}
+        case b"[":
+            return [_read(part) for part in _ELEMENTS.decode(raw)]
+        case _:
+            return _DECODER.decode(raw)
+
+
+def _written(value: Any, levels: int) -> Iterator[bytes]:
+    """The bytes the encoder would write, in pieces."""
+    if not isinstance(value, dict | list) or not value or (levels <= 0 and not _is_bulky(value)):
+        yield _encoded(value)
+        return
+    named = isinstance(value, dict)
+    before = b"{" if named else b"["
+    items: Any = value.items() if isinstance(value, dict) else value
+    for item in items:
+        name, inner = item if named else (None, item)
+        yield before + _encoded(name) + b":" if named else before
+        yield from _written(inner, levels - 1)
+        before = b","
+    yield b"}" if named else b"]"
+
+
+def _is_bulky(value: Any) -> bool:
+    """Whether there is a text in it that should be written alone."""
+    if isinstance(value, str):
+        return len(value) > _PIECE
+    if isinstance(value, dict):
+        return any(map(_is_bulky, value.values()))
+    return isinstance(value, list) and any(map(_is_bulky, value))
 
 
 def clean(value: Any) -> Any:

@@ -109,3 +109,37 @@ def test_a_value_with_an_unpaired_surrogate_is_written_with_a_replacement() -> N
 
 def test_output_is_utf_8_without_ascii_escapes() -> None:
     assert jsontext.dumps({"ü": "\U0001f600"}) == '{"ü":"\U0001f600"}'.encode()
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=30,
+)
+
+
+@given(JSON, st.integers(1, 40))
+def test_in_pieces_the_same_is_read_and_written(value, piece) -> None:
+    raw = jsontext.dumps(value)
+    before = jsontext._PIECE
+    jsontext._PIECE = piece  # so that small texts are taken apart too
+    try:
+        with jsontext.in_pieces():
+            assert jsontext.loads(raw) == value
+            assert jsontext.loads(b"  " + raw) == value
+            assert jsontext.dumps(value) == raw
+    finally:
+        jsontext._PIECE = before
+
+
+@pytest.mark.parametrize("raw", [b"{", b'{"a": nope}', b'{"a": [1, 2}', b'"\xff"', b"[" * 100_000])
+def test_in_pieces_a_text_that_is_no_json_is_refused_as_well(raw: bytes) -> None:
+    with jsontext.in_pieces(), pytest.raises(jsontext.JsonError):
+        jsontext.loads(raw.ljust(600_000))
+
+
+def test_in_pieces_a_surrogate_is_cleaned_as_well() -> None:
+    text = b'{"a": "' + b"x" * 600_000 + b'\\ud800"}'
+    with jsontext.in_pieces():
+        assert jsontext.loads(text) == {"a": "x" * 600_000 + "\ufffd"}
+        assert jsontext.dumps({"a": ["\ud800"]}) == '{"a":["\ufffd"]}'.encode()

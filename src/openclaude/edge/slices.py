@@ -1,0 +1,78 @@
+"""Writes long data a slice at a time: TLS encrypts what it is given in one go, and the loop stands still meanwhile."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final
+
+SLICE: Final = 256 * 1024
+"""Bytes written in one turn of the loop; encrypting them takes less than a millisecond."""
+
+
+class SlicedWriter:
+    """The writing end of a transport.
+
+    Args:
+        transport: takes the bytes.
+        drained: called when everything is with the transport again, after it was not or the other side read slowly.
+    """
+
+    def __init__(self, transport: asyncio.Transport, drained: Callable[[], None]) -> None:
+        self._transport = transport
+        self._drained = drained
+        self._loop = asyncio.get_running_loop()
+        self._left: deque[memoryview] = deque()
+        self._scheduled = False
+        self._full = False
+
+    @property
+    def full(self) -> bool:
+        """Whether there is more than the other side takes, or than was written yet."""
+        return self._full or bool(self._left)
+
+    def writelines(self, pieces: Sequence[bytes]) -> None:
+        """As `write` for each; short ones leave together."""
+        if not self._left and sum(map(len, pieces)) <= SLICE:
+            self._transport.writelines(pieces)
+            return
+        for piece in pieces:
+            self.write(piece)
+
+    def write(self, data: bytes) -> None:
+        if not self._left and len(data) <= SLICE:
+            self._transport.write(data)
+            return
+        view = memoryview(data)
+        self._left += (view[start : start + SLICE] for start in range(0, len(data), SLICE))
+        if not self._scheduled and not self._full:
+            self._go_on()
+
+    def pause(self) -> None:
+        """The transport has more than the other side takes."""
+        self._full = True
+
+    def resume(self) -> None:
+        """The other side has caught up."""
+        self._full = False
+        if not self._left:
+            self._drained()
+        elif not self._scheduled:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        self._scheduled = False
+        if self._transport.is_closing():
+            self._left.clear()
+        elif self._left and not self._full:
+            self._transport.write(self._left.popleft())
+            self._plan_the_next()
+
+    def _plan_the_next(self) -> None:
+        """A write may have filled the transport: then `resume` goes on."""
+        if self._full:
+            return
+        if self._left:
+            self._scheduled = True
+            self._loop.call_soon(self._go_on)
+        else:
+            self._drained()

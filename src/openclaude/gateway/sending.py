@@ -1,0 +1,90 @@
+"""A translated request on its way to its provider: made, authorised, sent, and let go of."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
+
+from openclaude.credentials.policies import KeyFor
+from openclaude.credentials.sealed import AuthorizedRequest, RouteKey
+from openclaude.domain.errors import ApiError
+from openclaude.gateway.exchange import Answer, Services
+from openclaude.gateway.refusals import Outgoing
+from openclaude.gateway.routes import SignedRoute
+from openclaude.gateway.whole import BodyAtHand, WholeAnswer
+from openclaude.ports import Credential, ProviderCall, StreamDecoder
+
+T = TypeVar("T")
+
+
+class Sending(BodyAtHand, ABC):
+    """The half of an exchange that knows nothing of the answer."""
+
+    def __init__(self, services: Services, answer: Answer, route: SignedRoute) -> None:
+        self._services = services
+        self._answer = answer
+        self._route = route
+        self._ready: Outgoing | None = None
+        self._decoder: StreamDecoder | None = None
+        self._whole = WholeAnswer()
+        self._credential: Credential | None = None
+
+    @abstractmethod
+    def _send(self, authorized: AuthorizedRequest) -> None:
+        """Send it, and wait for the answer."""
+
+    @abstractmethod
+    def _refuse(self, error: ApiError) -> None:
+        """The request ends with an error."""
+
+    def _apart(self, size: int, work: Callable[[], T], then: Callable[[T], None]) -> None:
+        """Do work on `size` bytes, elsewhere if that takes long; what it raises is the request's answer."""
+
+        def over(outcome: Callable[[], T]) -> None:
+            if self._answer.over:
+                return
+            try:
+                result = outcome()
+            except ApiError as error:
+                self._refuse(error)
+            else:
+                then(result)
+
+        self._services.apart(size, work, over)
+
+    def _dispatch(self, ready: Outgoing) -> None:
+        """Authorise and send a translated request, for the first time or again."""
+        self._ready = ready
+        self._whole = WholeAnswer()
+        self._route.keys.fetch(self._answer.request.session, partial(self._sign, ready))
+
+    def _sign(self, ready: Outgoing, credential: Credential | ApiError) -> None:
+        if self._answer.over:
+            return
+        if isinstance(credential, ApiError):
+            self._refuse(credential)
+            return
+        self._credential = credential
+        if isinstance(credential, RouteKey):
+            self._answer.record.credential = "bedrock key"
+            self._send(KeyFor(credential).authorize(ready.request))
+            return
+        self._answer.record.credential = f"aws signature ({credential.source})"
+        now = self._services.clock.now() + self._services.skew_of(self._route.origin)
+        self._send(self._route.policy.authorize(ready.request, credential, now))
+
+    def _let_go(self) -> None:
+        """The answer is over, and nothing is sent again."""
+        if self._ready is not None:
+            size = len(self._ready.call.body)
+            things: list[object] = [self._ready, self._decoder]
+            self._ready = None
+            self._services.discard(size, things)
+
+    def _expect_ready(self) -> Outgoing:
+        if self._ready is None:
+            raise RuntimeError("a provider answered a request that was never translated")
+        return self._ready
+
+    def _expect_call(self) -> ProviderCall:
+        return self._expect_ready().call

@@ -1,0 +1,81 @@
+"""Long data goes out a slice in a turn of the loop, in order, and not faster than the other side reads."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from openclaude.edge.slices import SLICE, SlicedWriter
+
+pytestmark = pytest.mark.anyio
+LONG = bytes(range(256)) * (5 * SLICE // 512)  # two slices and a half
+
+
+class FakeTransport:
+    """Keeps what is written."""
+
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+        self.closing = False
+        self.on_write: Any = None
+
+    def write(self, data: bytes) -> None:
+        self.written.append(bytes(data))
+        if self.on_write is not None:
+            self.on_write()
+
+    def is_closing(self) -> bool:
+        return self.closing
+
+
+class Scene:
+    def __init__(self) -> None:
+        self.transport = FakeTransport()
+        self.drained = 0
+        self.writer = SlicedWriter(self.transport, self._count)  # type: ignore[arg-type]
+
+    def _count(self) -> None:
+        self.drained += 1
+
+
+@pytest.fixture
+async def scene() -> Scene:
+    return Scene()
+
+
+async def test_short_data_goes_out_at_once(scene: Scene) -> None:
+    scene.writer.write(b"short")
+    assert (scene.transport.written, scene.writer.full, scene.drained) == ([b"short"], False, 0)
+
+
+async def test_long_data_takes_a_turn_of_the_loop_for_each_slice(scene: Scene) -> None:
+    scene.writer.write(LONG)
+    scene.writer.write(b"after it")
+    sizes = []
+    while scene.writer.full:
+        sizes.append(len(scene.transport.written))
+        await asyncio.sleep(0)
+    assert sizes == [1, 2, 3]
+    assert b"".join(scene.transport.written) == LONG + b"after it"
+    assert scene.drained == 1
+
+
+async def test_nothing_is_written_while_the_other_side_does_not_read(scene: Scene) -> None:
+    scene.transport.on_write = scene.writer.pause
+    scene.writer.write(LONG)
+    for slices in (1, 2, 3):
+        await asyncio.sleep(0)
+        assert len(scene.transport.written) == slices
+        assert scene.writer.full
+        scene.writer.resume()
+    assert b"".join(scene.transport.written) == LONG
+    assert (scene.drained, scene.writer.full) == (1, False)
+
+
+async def test_a_closed_transport_gets_nothing_more(scene: Scene) -> None:
+    scene.writer.write(LONG)
+    scene.transport.closing = True
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert len(scene.transport.written) == 1
+    assert not scene.writer.full
