@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from openclaude.adapters.bedrock_converse import ConverseAdapter, ConverseCall, LearnedLimits, ModelIdError
-from openclaude.adapters.profiles import named
+from openclaude.adapters.profiles import named, overridden
 from openclaude.domain.errors import ApiError
 from support import bedrock_frames
 from support.bedrock_cases import adapter_of, fixture, sse_events
@@ -208,3 +208,85 @@ def test_an_error_of_a_call_names_its_operation_model_and_region() -> None:
     denied = [(b"x-amzn-errortype", b"AccessDeniedException")]
     message = call.failure(403, denied, b'{"message": "no"}').message
     assert "bedrock:InvokeModel on qwen.qwen3-coder-480b-a35b-v1:0 in us-east-1" in message
+
+
+TOOLS = [
+    {**TOOL, "strict": True},
+    {"name": "ls", "input_schema": {"type": "object"}, "cache_control": {"type": "ephemeral"}},
+]
+RICH: dict[str, Any] = {
+    "max_tokens": 9000,
+    "stream": True,
+    "tools": TOOLS,
+    "tool_choice": {"type": "any"},
+    "stop_sequences": ["END"],
+    "temperature": 0.5,
+    "top_k": 5,
+    "output_config": {
+        "effort": "high",
+        "format": {"type": "json_schema", "schema": {"type": "object", "additionalProperties": False}},
+    },
+    "system": [{"type": "text", "text": "s", "cache_control": {"type": "ephemeral"}}],
+    "messages": [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "ls", "input": {}}]},
+        {
+            "role": "user",
+            "content": [{"type": "tool_result", "tool_use_id": "t", "content": "no", "is_error": True}],
+        },
+    ],
+}
+REFUSED = {
+    "toolConfig.toolChoice": (RICH, "toolChoice"),
+    "toolConfig.toolChoice.any": (RICH, "toolChoice"),
+    "toolConfig.toolChoice.tool": ({**RICH, "tool_choice": {"type": "tool", "name": "ls"}}, "toolChoice"),
+    "cachePoint": (RICH, "cachePoint"),
+    "stopSequences": (RICH, "stopSequences"),
+    "status": (RICH, '"status"'),
+    "temperature": (RICH, "temperature"),
+    "topP": ({**{key: RICH[key] for key in RICH if key != "temperature"}, "top_p": 0.5}, "topP"),
+    "topK": (RICH, "top_k"),
+    "strict": (RICH, '"strict"'),
+    "outputConfig": (RICH, "outputConfig"),
+    "additionalModelRequestFields.output_config": (RICH, "output_config"),
+    "additionalModelRequestFields.top_k": (RICH, "top_k"),
+}
+
+
+@pytest.mark.parametrize("field", REFUSED)
+def test_every_field_that_may_be_left_out_is_learned_from_one_refusal(field: str) -> None:
+    profile = overridden(named("claude"), strict=True, json_schema=True)
+    limits = LearnedLimits()
+
+    def adapter(region: str) -> ConverseAdapter:
+        return ConverseAdapter(
+            route="r",
+            model_id="us.anthropic.claude-sonnet-4-6",
+            region=region,
+            profile=profile,
+            limits=limits,
+        )
+
+    more, gone = REFUSED[field]
+    raw = body(**more)
+    call = adapter("us-east-1").prepare(raw)
+    assert gone in call.body.decode()
+    text = f"This model doesn't support the {field} field. Remove {field} and try again."
+    refusal = (400, [(b"x-amzn-errortype", b"ValidationException")], json.dumps({"message": text}).encode())
+    again = call.retry_without(*refusal)
+    assert again is not None
+    assert gone not in again.body.decode()
+    assert next(note for note in again.notes if note not in call.notes).startswith("learned:")
+    assert again.retry_without(*refusal) is None
+    later = adapter("us-east-1").prepare(raw)
+    assert (later.body, set(later.notes)) == (again.body, set(again.notes))
+    assert adapter("eu-west-1").prepare(raw).body == call.body
+    for sent in (call, again):
+        check_request(sent.operation, "us.anthropic.claude-sonnet-4-6", json.loads(sent.body))
+
+
+@pytest.mark.parametrize("name", ["ThrottlingException", "AccessDeniedException", ""])
+def test_only_a_validation_error_teaches(name: str) -> None:
+    call = adapter_of("claude").prepare(body(**RICH))
+    text = b'{"message": "This model doesn\'t support the temperature field."}'
+    assert call.retry_without(429, [(b"x-amzn-errortype", name.encode())], text) is None
