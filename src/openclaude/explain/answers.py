@@ -57,6 +57,7 @@ def read_answer(raw: bytes) -> Answer:
         (str(name).encode("utf-8", "replace"), str(value).encode("utf-8", "replace"))
         for name, values in headers.items()
         for value in (values if isinstance(values, list) else [values])
+        if value is not None
     )
     if (encoded := given.get("stream_base64")) is not None:
         return Answer(status, pairs, _decoded(encoded), streamed=True)

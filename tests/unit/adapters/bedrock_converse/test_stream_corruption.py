@@ -22,7 +22,7 @@ from openclaude.adapters.bedrock_converse import ConverseStreamDecoder
 from openclaude.domain.errors import STATUS_OF_TYPE
 from support import bedrock_frames
 from support.bedrock_cases import cases, pieces, sse_events
-from support.converse_streams import METADATA, START, check_grammar, delta, fresh, run, start, stop
+from support.converse_streams import METADATA, START, check_grammar, delta, fresh, start, stop, stream_of
 
 SEED = 20_261_126
 CORRUPTED = 1000
@@ -312,7 +312,12 @@ def test_blocks_that_interleave_lose_nothing_and_never_overlap(
 ) -> None:
     queues = [events_of(index, kind, parts, stops=stops) for index, (kind, parts) in enumerate(drawn)]
     last = (("messageStop", {"stopReason": "end_turn"}), ("metadata", METADATA))
-    events = run(fresh(), START, *interleaved(queues, order), *last)
+    data = stream_of(START, *interleaved(queues, order), *last)
+    whole, cut = fresh(), fresh()
+    text = whole.feed(data) + whole.end()
+    places = [order.randrange(len(data)) for _ in range(8)]
+    assert b"".join(map(cut.feed, pieces(data, places))) + cut.end() == text
+    events = sse_events(text)
     message = check_grammar(events)
     assert isinstance(message, BetaMessage)
     calls = {block.id: block.input for block in message.content if block.type == "tool_use"}
