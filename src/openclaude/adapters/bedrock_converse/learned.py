@@ -11,9 +11,9 @@ from typing import Any, Final
 from openclaude.adapters.bedrock_converse.pieces import Json
 from openclaude.adapters.bedrock_converse.request import schema_prompt
 
-_FIELD = re.compile(r"This model doesn['\u2019]t support the (\S+) field")
+_FIELD = re.compile(r"his model (?:doesn['\u2019]t|does not) support the (\S+) field")
 _MAX_TOKENS = re.compile(r"maximum tokens you requested exceeds the model limit of (\d[\d,]*)")
-_NO_TOOL_STREAM = re.compile(r"doesn['\u2019]t support tool use in streaming mode")
+_NO_TOOL_STREAM = re.compile(r"(?:doesn['\u2019]t|does not) support tool use in streaming mode")
 _NO_CACHE = "did not allow prompt caching"
 _SCHEMA_REFUSED = ("Schema is too complex", "output_config.format: Extra inputs")
 _EXTRA_FIELD = re.compile(r"additionalModelRequestFields(\.[A-Za-z0-9_]+)*")

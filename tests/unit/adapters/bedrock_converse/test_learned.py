@@ -47,6 +47,7 @@ def unsupported(field: str) -> str:
         (unsupported("'toolConfig.toolChoice.any'"), Verdict(REMOVE, "toolChoice.any")),
         (unsupported("additionalModelRequestFields"), Verdict(REMOVE, "additionalModelRequestFields")),
         ("The maximum tokens you requested exceeds the model limit of 0.", None),
+        (unsupported("topP").replace("doesn't", "does not"), Verdict(REMOVE, "topP")),
         (unsupported("messages"), None),
         (unsupported("system"), None),
         (unsupported("tool"), None),
