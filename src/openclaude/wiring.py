@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from openclaude import __version__
 from openclaude.adapters.anthropic import AnthropicAdapter
+from openclaude.adapters.calibration import Calibration
 from openclaude.config import Config, RouteConfig
 from openclaude.config import capabilities as route_capabilities
 from openclaude.credentials.policies import (
@@ -151,23 +153,29 @@ def _without_aws(env: Mapping[str, str]) -> dict[str, str]:
 
 
 def build_routes(config: Config, keys: KeyStore) -> RouteTable[Route]:
-    """The route table of a configuration."""
-    return RouteTable([(route.match, _route(route, keys)) for route in config.routes])
+    """The route table of a configuration. Routes to the same model learn together how it counts tokens."""
+    calibrations: defaultdict[str | None, Calibration] = defaultdict(Calibration)
+    return RouteTable(
+        [(route.match, _route(route, keys, calibrations[route.model])) for route in config.routes]
+    )
 
 
-def _route(route: RouteConfig, keys: KeyStore) -> Route:
+def _route(route: RouteConfig, keys: KeyStore, calibration: Calibration) -> Route:
     if route.to == "anthropic":
         return PassthroughRoute("anthropic", Passthrough(), AnthropicAdapter())
     model, region = route.model or "", route.region or ""
-    adapter, signing = LateDialect(partial(dialect, route)), signature(route)
+    adapter, signing = LateDialect(partial(dialect, route, calibration)), signature(route)
     credentials = keys.for_route(
         profile=route.profile, region=region, origin=signing.origin, variable=route.key_variable
     )
     return SignedRoute(BEDROCK, signing, adapter, credentials, model, route.profile)
 
 
-def dialect(route: RouteConfig) -> Dialect:
-    """How a Bedrock route speaks to its model. The translators are loaded here, when a request needs one."""
+def dialect(route: RouteConfig, calibration: Calibration | None = None) -> Dialect:
+    """How a Bedrock route speaks to its model. The translators are loaded here, when a request needs one.
+
+    `calibration` is what is known of the model's token counts; None to begin anew.
+    """
     model, region, profile = route.model or "", route.region or "", capabilities(route)
     match profile.via:
         case "messages":
@@ -180,16 +188,29 @@ def dialect(route: RouteConfig) -> Dialect:
                 endpoint=route.endpoint,
                 workspace=route.workspace,
                 geo=route.geo,
+                calibration=calibration,
             )
         case "invoke":
             from openclaude.adapters.bedrock_invoke import InvokeAdapter  # noqa: PLC0415
 
-            return InvokeAdapter(route=BEDROCK, model_id=model, region=region, profile=profile, geo=route.geo)
+            return InvokeAdapter(
+                route=BEDROCK,
+                model_id=model,
+                region=region,
+                profile=profile,
+                geo=route.geo,
+                calibration=calibration,
+            )
         case _:
             from openclaude.adapters.bedrock_converse import ConverseAdapter  # noqa: PLC0415
 
             return ConverseAdapter(
-                route=BEDROCK, model_id=model, region=region, profile=profile, geo=route.geo
+                route=BEDROCK,
+                model_id=model,
+                region=region,
+                profile=profile,
+                geo=route.geo,
+                calibration=calibration,
             )
 
 

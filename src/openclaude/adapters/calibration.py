@@ -11,41 +11,55 @@ from openclaude.domain.usage import Usage
 
 _LOWEST, _HIGHEST = 0.5, 2.0
 """How far a correction may go."""
-_MARGIN = 0.05
-"""What is added to the learned ratio, because a count that is too low costs a session and one that is too high a bit."""
-_LEAST = 400
-"""Tokens below which a request says more about the model's frame than about its vocabulary."""
-_RISE, _FALL = 0.5, 0.2
-_ALL_OF_THE_FIRST, _THEN_EVERY = 4, 16
+_MARGIN = 1.05
+"""What the learned ratio is multiplied by, because a count that is too low costs a session and one too high a little."""
+_FIRST_GUESS = 1000.0
+"""Tokens that the estimate itself counts for: what was learned from fewer than these moves it little."""
+_MEMORY, _MOST = 60_000.0, 20_000.0
+"""Tokens of earlier requests that are remembered, and of one request that count."""
+_UPWARDS = 3.0
+"""How much more a request counts that was estimated too low."""
+_ENOUGH = 400
+"""Tokens from which on a request has taught something."""
+_WANTED, _EAGER, _THEN_EVERY = 4, 16, 64
+"""The first 16 requests are estimated until 4 have taught something; after that, one in 64."""
 
 
 class Calibration:
-    """The smoothed ratio of reported to estimated tokens; up it goes quickly, down slowly."""
+    """The ratio of reported to estimated tokens, averaged over the requests by their size.
+
+    Quick to rise and slow to fall; a small request, which says more about the model's frame than about its vocabulary,
+    moves it little.
+    """
 
     def __init__(self) -> None:
         self._ratio = 1.0
+        self._mass = _FIRST_GUESS
+        self._taught = False
         self._learned = 0
         self._asked = 0
 
     def is_due(self) -> bool:
-        """Whether this request shall be estimated: the first ones, then one in sixteen."""
+        """Whether this request shall be estimated: the first ones, then one in 64."""
         self._asked += 1
-        eager = self._learned < _ALL_OF_THE_FIRST and self._asked <= _THEN_EVERY
+        eager = self._learned < _WANTED and self._asked <= _EAGER
         return eager or self._asked % _THEN_EVERY == 0
 
     def learn(self, estimated: float, usage: Usage) -> None:
         """Take in what a model reported for a request that was estimated at so many tokens."""
         reported = usage.input_tokens + usage.cache_read_input_tokens + usage.cache_creation_input_tokens
-        if estimated < _LEAST or reported <= 0:
+        if estimated <= 0 or reported <= 0:
             return
         ratio = min(max(reported / estimated, _LOWEST), _HIGHEST)
-        pace = _RISE if ratio > self._ratio else max(_FALL, 1 / (self._learned + 2))
-        self._ratio += pace * (ratio - self._ratio)
-        self._learned += 1
+        weight = min(estimated, _MOST) * (_UPWARDS if ratio > self._ratio else 1.0)
+        self._ratio += (ratio - self._ratio) * weight / (self._mass + weight)
+        self._mass = min(self._mass + weight, _MEMORY)
+        self._learned += estimated >= _ENOUGH
+        self._taught = True
 
     def corrected(self, estimated: float) -> int:
         """An estimate in the light of what was learned; unchanged while nothing was."""
-        factor = min(self._ratio + _MARGIN, _HIGHEST) if self._learned else 1.0
+        factor = min(self._ratio * _MARGIN, _HIGHEST) if self._taught else 1.0
         return math.ceil(estimated * factor)
 
 

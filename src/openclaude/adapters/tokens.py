@@ -147,11 +147,11 @@ def _class_of(byte: int) -> bytes:
 _CLASSES: Final = b"".join(map(_class_of, range(256)))
 
 
-def estimate(text: bytes, weights: Weights) -> float:
-    """Tokens of a UTF-8 text. The time is bounded: see `MEASURED_WHOLE`."""
-    if len(text) <= MEASURED_WHOLE:
+def estimate(text: bytes, weights: Weights, measured: int = MEASURED_WHOLE) -> float:
+    """Tokens of a UTF-8 text, of which at most `measured` bytes are looked at: the time is bounded."""
+    if len(text) <= measured:
         return _measured(text, weights)
-    step = len(text) * _SLICE // MEASURED_WHOLE
+    step = len(text) * _SLICE // measured
     sample = b"".join(text[at : at + _SLICE] for at in range(0, len(text), step))
     return _measured(sample, weights) * len(text) / len(sample)
 

@@ -24,6 +24,8 @@ _PER_TOOL = 8
 _FOR_TOOLS = {True: 350, False: 120}
 """What a model is told about tools in general, by whether it is Claude."""
 _PER_IMAGE = 1600
+_SAMPLED = 16 * 1024
+"""Bytes looked at of a request that is answered: its estimate is one of many that are averaged."""
 _PAGE = 65536
 """Base64 characters that stand for a page of a document; a page costs about as much as an image."""
 _DATA_SOURCES = ("base64", "url", "file")
@@ -59,7 +61,7 @@ class Estimator:
         """The estimate of a request whose answer will tell how good it was; None for a request that is not sampled."""
         if not self._calibration.is_due():
             return None
-        found = weighed(body, self._weights)
+        found = weighed(body, self._weights, _SAMPLED)
         return None if found.media else Sample(self._calibration, found.text)
 
 
@@ -71,10 +73,10 @@ def weights_of(profile: Profile, model_id: str) -> tokens.Weights:
     return tokens.CLAUDE_4_7 if is_new else tokens.CLAUDE
 
 
-def weighed(body: Any, weights: tokens.Weights) -> Weighed:
-    """Weigh a Messages body. One of another shape counts by its bytes."""
+def weighed(body: Any, weights: tokens.Weights, measured: int = tokens.MEASURED_WHOLE) -> Weighed:
+    """Weigh a Messages body, looking at `measured` bytes at most. One of another shape counts by its bytes."""
     if not isinstance(body, dict):
-        return Weighed(tokens.estimate(jsontext.dumps(body), weights), 0)
+        return Weighed(tokens.estimate(jsontext.dumps(body), weights, measured), 0)
     reading = _Reading()
     messages = objects(body.get("messages"))
     for content in (body.get("system"), *(message.get("content") for message in messages)):
@@ -87,7 +89,7 @@ def weighed(body: Any, weights: tokens.Weights) -> Weighed:
     frames = _PER_MESSAGE * len(messages) + reading.frames
     if tools:
         frames += _FOR_TOOLS[weights is not tokens.OPEN] + _PER_TOOL * len(tools)
-    return Weighed(frames + tokens.estimate(b"\n".join(reading.texts), weights), reading.media)
+    return Weighed(frames + tokens.estimate(b"\n".join(reading.texts), weights, measured), reading.media)
 
 
 def _sent_tools(tools: Any, history: History) -> list[Json]:
