@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openclaude.adapters.bedrock_messages import MessagesAdapter, MessagesStreamDecoder, translate
-from openclaude.adapters.profiles import effective, named
+from openclaude.adapters.profiles import effective, named, profile_for
 from openclaude.domain.http import Header
 from openclaude.simulator.claude_rules import body_problems
 from openclaude.wire import sse
@@ -163,3 +163,20 @@ def test_the_platform_has_anthropic_s_path_and_ids_and_a_workspace() -> None:
     (count,) = on.count_tokens(raw()).calls
     assert count.target == b"/v1/messages/count_tokens"
     assert dict(count.headers)[b"anthropic-workspace-id"] == b"wrkspc_01"
+
+
+@pytest.mark.parametrize(
+    ("model_id", "asked_for", "sent"),
+    [
+        (OPUS, b"2026-10-21", b"2026-10-21"),
+        ("us.anthropic.claude-sonnet-4-6", b"2026-10-21", b"2023-06-01"),
+        (OPUS, b"", b"2023-06-01"),
+        (OPUS, b"2023-01-01", b"2023-01-01"),
+    ],
+    ids=["new", "new to an old model", "none", "any"],
+)
+def test_the_client_s_version_is_said_where_the_model_knows_it(
+    model_id: str, asked_for: bytes, sent: bytes
+) -> None:
+    on = MessagesAdapter(model_id=model_id, region="us-east-1", profile=profile_for(model_id))
+    assert dict(on.prepare(raw(), version=asked_for).headers)[b"anthropic-version"] == sent

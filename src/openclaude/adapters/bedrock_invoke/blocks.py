@@ -49,12 +49,14 @@ class Known:
         tools: the names of the tools that are going to be sent.
         server_tools: the beginnings of the names of server tools whose calls it knows.
         compaction: whether it knows compaction blocks.
+        new_version: whether the request is in the version of the format in which only Claude cites.
     """
 
     profile: Profile
     tools: frozenset[str] = frozenset()
     server_tools: tuple[str, ...] = ()
     compaction: bool = False
+    new_version: bool = False
 
 
 class Blocks:
@@ -106,6 +108,8 @@ class Blocks:
 
     def _user_block(self, block: Json) -> list[Json]:
         match string(block.get("type")):
+            case "text" if self._known.new_version:
+                return self._content({**block, "citations": None}, "text")
             case "text" | "image" | "document" | "search_result" as kind:
                 return self._content(block, kind)
             case "tool_result":

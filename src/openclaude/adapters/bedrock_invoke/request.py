@@ -29,6 +29,8 @@ from openclaude.wire import jsontext
 
 VERSION: Final = "bedrock-2023-05-31"
 NEW_VERSION: Final = "2026-10-21"
+OLD_VERSION: Final = b"2023-06-01"
+"""What Claude Code sends; VERSION is Bedrock's name for it."""
 COMPACT: Final = "compact-2026-01-12"
 MANAGEMENT: Final = "context-management-2025-06-27"
 
@@ -162,7 +164,9 @@ class _Request:
         found = offer(body.get("tools") or [], read_history(body["messages"]), choice, profile, self._surface)
         self._flags |= found.betas
         edits = self._edits()
-        known = Known(profile, found.names(), found.server_tools(), COMPACT in self._flags)
+        known = Known(
+            profile, found.names(), found.server_tools(), COMPACT in self._flags, self._speaks_new_version()
+        )
         turns = self._conversation(known)
         for code in self._flag_notes.codes():
             self._notes.add(code)
@@ -315,24 +319,27 @@ class _Request:
     def _enveloped(self, model_id: str, *, streams: bool) -> Json:
         if self._surface is not INVOKE:
             return {"model": model_id, **self._sent, **({"stream": True} if streams else {})}
-        body: Json = {"anthropic_version": self._invoke_version(), **self._sent}
+        version = NEW_VERSION if self._speaks_new_version() else VERSION
+        body: Json = {"anthropic_version": version, **self._sent}
         if self._flags:
             body["anthropic_beta"] = sorted(self._flags)
         return body
 
-    def _invoke_version(self) -> str:
-        """What the client's own version means on Bedrock.
+    def _speaks_new_version(self) -> bool:
+        """Whether the request is in the newer version of the format.
 
-        The newer version takes away sampling and assistant documents, and Bedrock knows it for new models only.
+        It takes away sampling, assistant documents and citations of the user's, and AWS knows it for new models only.
         """
         is_new = self._heading.version.strip() == NEW_VERSION.encode()
-        return NEW_VERSION if is_new and self._version >= _NEW_VERSION_SINCE else VERSION
+        return is_new and self._version >= _NEW_VERSION_SINCE
 
     def _headers(self) -> tuple[Header, ...]:
         if self._surface is INVOKE:
             tier = service_tier(self._body, self._profile)
             return ((b"x-amzn-bedrock-service-tier", tier.encode()),) if tier is not None else ()
-        version = self._heading.version.strip() or b"2023-06-01"
+        asked = self._heading.version.strip()
+        is_refused = asked == NEW_VERSION.encode() and not self._speaks_new_version()
+        version = OLD_VERSION if is_refused or not asked else asked
         flags = ",".join(sorted(self._flags)).encode()
         announced = ((b"anthropic-beta", flags),) if flags else ()
         return ((b"anthropic-version", version), *announced, *self._surface.headers)

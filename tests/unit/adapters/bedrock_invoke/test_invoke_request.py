@@ -579,3 +579,18 @@ def test_a_schema_s_empty_members_are_left_out() -> None:
     schema = {"type": "custom", "properties": None, "required": None, "items": {"properties": None}}
     found = built(asked(tools=[{"name": "t", "input_schema": schema}]))
     assert found.body["tools"][0]["input_schema"] == {"type": "object", "items": {}}
+
+
+def test_in_the_new_version_only_claude_cites() -> None:
+    cited = {**text("x"), "citations": [{"type": "char_location"}]}
+    messages = [
+        {"role": "user", "content": [cited]},
+        {"role": "assistant", "content": [cited]},
+        {"role": "user", "content": "y"},
+    ]
+    old = translate(asked(messages=messages), named("claude-5"), model_id=OPUS).body["messages"]
+    new = translate(asked(messages=messages), named("claude-5"), model_id=OPUS, version=b"2026-10-21").body[
+        "messages"
+    ]
+    assert [message["content"][0] for message in old[:2]] == [cited, cited]
+    assert [message["content"][0] for message in new[:2]] == [text("x"), cited]
