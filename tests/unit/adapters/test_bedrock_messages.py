@@ -180,3 +180,16 @@ def test_the_client_s_version_is_said_where_the_model_knows_it(
 ) -> None:
     on = MessagesAdapter(model_id=model_id, region="us-east-1", profile=profile_for(model_id))
     assert dict(on.prepare(raw(), version=asked_for).headers)[b"anthropic-version"] == sent
+
+
+def test_betas_that_are_refused_are_not_sent_again() -> None:
+    on = adapter()
+    call = on.prepare(raw(), betas=b"context-1m-2025-08-07")
+    said = "Unexpected value(s) `context-1m-2025-08-07` for the `anthropic-beta` header."
+    body = json.dumps({"type": "error", "error": {"type": "invalid_request_error", "message": said}}).encode()
+    again = call.retry_without(400, (), body)
+    assert again is not None
+    assert b"anthropic-beta" not in dict(again.headers)
+    assert again.notes == ("learned:anthropic_beta",)
+    assert b"anthropic-beta" not in dict(on.prepare(raw(), betas=b"context-1m-2025-08-07").headers)
+    assert again.retry_without(400, (), body) is None

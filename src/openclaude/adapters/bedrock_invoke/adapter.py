@@ -283,10 +283,13 @@ class InvokeAdapter(ClaudeAdapter):
 
 def amended(built: Translation, verdict: Verdict) -> Translation:
     """The translation under a verdict; the same object when the verdict changes nothing in it."""
-    body = learned.amended(built.body, verdict)
-    if body == built.body:
+    body, headers = learned.amended(built.body, verdict), built.headers
+    if verdict.what == learned.BETAS:
+        # The Messages endpoints take them as a header.
+        headers = tuple(pair for pair in headers if pair[0] != b"anthropic-beta")
+    if body == built.body and headers == built.headers:
         return built
-    return built._replace(body=body, notes=(*built.notes, verdict.note))
+    return built._replace(body=body, headers=headers, notes=(*built.notes, verdict.note))
 
 
 def _parsed(raw: bytes) -> Any:

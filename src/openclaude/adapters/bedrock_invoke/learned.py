@@ -9,8 +9,10 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from openclaude.adapters.bedrock_converse.learned import CLAMP, REMOVE, Verdict
-from openclaude.adapters.bedrock_converse.pieces import Json, objects
+from openclaude.adapters.bedrock_converse.pieces import Json, objects, string
+from openclaude.adapters.bedrock_converse.typed_tools import TOOL_SEARCH_PREFIX
 from openclaude.adapters.bedrock_invoke.request import with_prompt
+from openclaude.adapters.bedrock_invoke.tools import TOOL_SEARCH
 
 _EXTRA: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_.]*): Extra inputs are not permitted")
 _EXTRANEOUS: Final = re.compile(r"#/?([A-Za-z0-9_./]*): extraneous key \[([A-Za-z0-9_.]+)\] is not permitted")
@@ -20,8 +22,15 @@ _SAMPLING: Final = re.compile(
     r"`?(temperature|top_p|top_k)`?\W.{0,60}(?:deprecated|not supported|cannot both be specified)"
 )
 _NOT_ENABLED: Final = re.compile(r"thinking\.type\.enabled\W.{0,40}not supported")
-_NO_BETA: Final = "invalid beta flag"
+_NO_BETA: Final = re.compile(
+    r"invalid beta flag|Unexpected value\(s\) .{1,400} for the `anthropic-beta` header"
+)
+BETAS: Final = "anthropic_beta"
 _SCHEMA: Final = "Schema is too complex"
+_SEARCH_REFUSED: Final = re.compile(
+    r"tool_search_tool\w*\W.{0,60}(?:does not match|not supported|not permitted)"
+)
+"""Tool search works for most models from 4.5 on, and which it is not for shows when it is asked for."""
 _ADAPTIVE: Final = "thinking.enabled"
 
 _TOP: Final = frozenset({"context_management", "metadata", "output_config", "temperature", "top_p", "top_k"})
@@ -32,6 +41,7 @@ _NESTED: Final = {
     "tools": ("defer_loading", "input_examples", "strict"),
 }
 _TTL: Final = "cache_control.ttl"
+_SEARCH: Final = "tool_search"
 
 
 def read(message: str) -> Verdict | None:
@@ -42,10 +52,12 @@ def read(message: str) -> Verdict | None:
     if (path := _extra_field(message)) is not None:
         what = _removable(path)
         return Verdict(REMOVE, what) if what is not None else None
+    if _SEARCH_REFUSED.search(message):
+        return Verdict(REMOVE, _SEARCH)
     if _SCHEMA in message:
         return Verdict(REMOVE, "output_config.format")
-    if _NO_BETA in message:
-        return Verdict(REMOVE, "anthropic_beta")
+    if _NO_BETA.search(message):
+        return Verdict(REMOVE, BETAS)
     if _NOT_ENABLED.search(message):
         return Verdict(REMOVE, _ADAPTIVE)
     found = _SAMPLING.search(message)
@@ -84,6 +96,8 @@ def amended(body: Json, verdict: Verdict) -> Json:
         return _clamped(body, verdict.limit)
     if verdict.what == _TTL:
         return _with_blocks(body, _without_ttl)
+    if verdict.what == _SEARCH:
+        return _without_search(body)
     if verdict.what == _ADAPTIVE:
         thinking = body.get("thinking", {})
         kept = {key: value for key, value in thinking.items() if key not in ("type", "budget_tokens")}
@@ -99,6 +113,28 @@ def amended(body: Json, verdict: Verdict) -> Json:
         return _without(body, root) if not leaf else body
     inner = _without(body[root], leaf)
     return {**body, root: inner} if inner else _without(body, root)
+
+
+def _without_search(body: Json) -> Json:
+    """The body without tool search: every tool is offered at once, and what was found stands as a text."""
+    tools = objects(body.get("tools"))
+    if not any(_searches(tool) for tool in tools):
+        return body
+    kept = [_without(tool, "defer_loading") for tool in tools if not _searches(tool)]
+    lean = _with_blocks({**body, "tools": kept}, _told)
+    flags = [flag for flag in body.get("anthropic_beta", ()) if flag != TOOL_SEARCH]
+    lean = {**lean, "anthropic_beta": flags} if flags else _without(lean, "anthropic_beta")
+    return lean if kept else _without(_without(lean, "tools"), "tool_choice")
+
+
+def _searches(tool: Json) -> bool:
+    return string(tool.get("type")).startswith(TOOL_SEARCH_PREFIX)
+
+
+def _told(block: Json) -> Json:
+    if block.get("type") != "tool_reference":
+        return block
+    return {"type": "text", "text": f"Tool available: {string(block.get('tool_name'))}"}
 
 
 def _without(holder: Json, key: str) -> Json:

@@ -312,3 +312,38 @@ def test_the_client_s_version_reaches_the_body() -> None:
         json.dumps(asked()).encode(), version=b"2026-10-21"
     )
     assert json.loads(call.body)["anthropic_version"] == "2026-10-21"
+
+
+def test_a_tool_search_that_is_refused_goes_and_every_tool_is_offered() -> None:
+    search = {"type": "tool_search_tool_regex_20251119", "name": "tool_search_tool_regex"}
+    tool = {"name": "grep", "input_schema": {"type": "object"}}
+    found = {
+        "type": "tool_result",
+        "tool_use_id": "t",
+        "content": [{"type": "tool_reference", "tool_name": "late"}],
+    }
+    messages = [
+        {"role": "user", "content": "go"},
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "grep", "input": {}}]},
+        {"role": "user", "content": [found]},
+    ]
+    late = {**tool, "name": "late", "defer_loading": True}
+    limits = LearnedLimits()
+    on = adapter(limits=limits)
+    body = asked(messages=messages, tools=[search, tool, late], betas=["effort-2025-11-24"])
+    call = prepared(body, on)
+    assert json.loads(call.body)["anthropic_beta"] == ["effort-2025-11-24", "tool-search-tool-2025-10-19"]
+    again = refused(
+        call,
+        "tools.0: Input tag 'tool_search_tool_regex_20251119' found using 'type' does not match any of the expected tags",
+    )
+    assert again is not None
+    sent = json.loads(again.body)
+    assert sent["tools"] == [tool, {**tool, "name": "late"}]
+    assert sent["anthropic_beta"] == ["effort-2025-11-24"]
+    assert sent["messages"][2]["content"][0]["content"] == [{"type": "text", "text": "Tool available: late"}]
+    assert again.notes == (*call.notes, "learned:tool_search")
+    assert json.loads(prepared(body, on).body) == sent
+    alone = refused(prepared(asked(tools=[search])), "tool_search_tool_regex: not supported for this model")
+    assert alone is not None
+    assert not {"tools", "anthropic_beta"} & set(json.loads(alone.body))
