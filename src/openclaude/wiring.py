@@ -17,6 +17,7 @@ from openclaude.adapters.anthropic import AnthropicAdapter
 from openclaude.adapters.calibration import Calibration
 from openclaude.config import Config, RouteConfig
 from openclaude.config import capabilities as route_capabilities
+from openclaude.credentials.fingerprints import GATEWAY, KNOWN
 from openclaude.credentials.policies import (
     MANTLE_SERVICE,
     Passthrough,
@@ -36,6 +37,7 @@ from openclaude.edge.awskeys import KeyStore
 from openclaude.edge.clock import LoopClock
 from openclaude.edge.control import Answer, ControlServer, Operation
 from openclaude.edge.dial import DialMap
+from openclaude.edge.egress import EgressWall
 from openclaude.edge.listener import Listener
 from openclaude.edge.sessions import Sessions, is_aws_s
 from openclaude.edge.tls import trusting
@@ -86,7 +88,13 @@ async def serve(plan: Plan) -> None:
     def report(error: BaseException) -> None:
         log.event("internal-error", kind=type(error).__name__, where=_where(error))
 
-    transport = UpstreamTransport(tls=trusting(plan.ca_file), dial=plan.dial, report=report)
+    def stopped(origin: Origin, credential: str, found: str) -> None:
+        log.event("egress-stopped", origin=str(origin), credential=credential, found=found)
+
+    for secret in (plan.base_path, plan.identity):
+        KNOWN.remember(secret.encode(), GATEWAY)
+    wall = EgressWall(signed_origins(plan.config), stopped=stopped)
+    transport = UpstreamTransport(tls=trusting(plan.ca_file), dial=plan.dial, report=report, wall=wall)
     sessions = Sessions(base=_without_aws(plan.env), own=plan.env)
     worker = plan.worker(report)
     services = Services(transport, clock, log, worker)
@@ -95,7 +103,7 @@ async def serve(plan: Plan) -> None:
     pipeline = Pipeline(routes, services, listed_models(plan.config), plan.config.slots)
     listener = Listener(Door(port, plan.base_path.encode(), plan.identity), pipeline, report=report)
     facts = {"pid": os.getpid(), "port": port, "version": __version__, "config": plan.config.text_sha256}
-    operations = _operations(facts, services, listener, sessions, stopping)
+    operations = _operations(facts, services, listener, sessions, stopping, wall)
     operations["credentials"] = lambda _: Answer({"credentials": store.held()})
     control = ControlServer(operations)
     await listener.start(plan.listening)
@@ -120,6 +128,7 @@ def _operations(
     listener: Listener,
     sessions: Sessions,
     stopping: asyncio.Event,
+    wall: EgressWall,
 ) -> dict[str, Operation]:
     """What the control socket can be asked."""
     started = services.clock.monotonic()
@@ -131,6 +140,7 @@ def _operations(
             "served": services.served,
             "connections": listener.connections,
             "sessions": len(sessions),
+            "egress_stopped": wall.count,
         }
         return Answer({**facts, **counts})
 
@@ -228,6 +238,11 @@ def signature(route: RouteConfig) -> SignFor:
         return SignFor(region=region, service=aws.PLATFORM, endpoint=endpoint or platform_origin(region))
     public = bedrock_origin(region, fips=route.fips, dualstack=route.dualstack)
     return SignFor(region=region, endpoint=endpoint or public)
+
+
+def signed_origins(config: Config) -> frozenset[Origin]:
+    """Where requests are signed for: one endpoint for each Bedrock route."""
+    return frozenset(signature(route).origin for route in config.routes if route.to != "anthropic")
 
 
 def _origin(url: str) -> Origin:

@@ -26,6 +26,7 @@ from openclaude.edge import listener
 from openclaude.edge.admission import Door
 from openclaude.edge.clock import LoopClock
 from openclaude.edge.dial import DialMap
+from openclaude.edge.egress import EgressWall
 from openclaude.edge.listener import Listener
 from openclaude.edge.tls import trusting
 from openclaude.edge.upstream import UpstreamTransport
@@ -101,6 +102,7 @@ class Front:
     def __init__(self, log: Log, authority: Authority, ca_file: Path) -> None:
         self.log = log
         self.reported: list[BaseException] = []
+        self.stopped: list[tuple[object, ...]] = []
         self.secret = secrets.token_hex(20).encode()
         self.login = b"sk-ant-" + b"oat01-" + secrets.token_hex(24).encode()
         self.key_id = "AKIA" + secrets.token_hex(8).upper()
@@ -127,9 +129,15 @@ class Front:
             }
         )
         report = self.reported.append
-        self.transport = UpstreamTransport(tls=trusting(self._ca_file), dial=dial, report=report)
+        self.wall = EgressWall(
+            {SignFor(region=REGION).origin}, stopped=lambda *told: self.stopped.append(told)
+        )
+        self.transport = UpstreamTransport(
+            tls=trusting(self._ca_file), dial=dial, report=report, wall=self.wall
+        )
         services = Services(self.transport, LoopClock(), FakeLog())
-        pipeline = Pipeline(RouteTable(self._routes()), services, [(OPUS, OPUS)], {"haiku": QWEN})
+        self.routes = RouteTable(self._routes())
+        pipeline = Pipeline(self.routes, services, [(OPUS, OPUS)], {"haiku": QWEN})
         listening = listener.bind(0)
         self.port = listening.getsockname()[1]
         self.listener = Listener(Door(self.port, self.secret, "identity"), pipeline, report=report)
@@ -297,6 +305,7 @@ def assert_nothing_got_through(front: Front, names: Sequence[str], results: Sequ
     """What holds for every hostile input, whatever the answer: nothing smuggled, no crash, nobody out of step."""
     assert front.smuggled_requests() == []
     assert [repr(error) for error in front.reported] == []
+    assert front.stopped == []
     assert front.log.refusals() == ()
     targets = {row.target for row in front.upstream() if row.server == "anthropic"}
     assert targets <= {b"/v1/messages", b"/v1/messages?beta=true", b"/v1/messages/count_tokens"}

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal, NoReturn
 
-from openclaude.credentials import _vault
+from openclaude.credentials import _vault, fingerprints
 from openclaude.domain.http import LOGIN_HEADERS, Header, Origin, UpstreamRequest
 
 
@@ -47,6 +47,8 @@ class ClientCredential(Sealed):
             raise ValueError("a client credential is made of authorization and x-api-key headers only")
         self.header = ", ".join(name.lower().decode() for name, _ in kept)
         _vault.put(self, b"".join(b"%b: %b\r\n" % pair for pair in kept))
+        for _, value in kept:
+            fingerprints.KNOWN.remember(value.rpartition(b" ")[2], fingerprints.CLIENT_LOGIN)
 
 
 class RouteKey(Sealed):
@@ -66,6 +68,7 @@ class RouteKey(Sealed):
         self.origin = origin
         name = b"Authorization: Bearer" if header == "bearer" else b"X-Api-Key:"
         _vault.put(self, b"%b %b\r\n" % (name, key.encode()))
+        fingerprints.KNOWN.remember(key.encode(), fingerprints.API_KEY, (origin,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,8 @@ class AwsKeys(Sealed):
     def __init__(self, *, access_key: str, secret_key: str, token: str | None, source: str) -> None:
         self.source = source
         _vault.put(self, _KeyMaterial(access_key, secret_key, token))
+        fingerprints.KNOWN.remember(secret_key.encode(), fingerprints.AWS_SECRET)
+        fingerprints.KNOWN.remember((token or "").encode(), fingerprints.AWS_TOKEN)
 
 
 class AuthorizedRequest(Sealed):

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from http.client import HTTPException, HTTPResponse
 from typing import Final
 
-from openclaude.credentials.outbound import credential_lines
 from openclaude.credentials.sealed import AuthorizedRequest
 from openclaude.domain.http import Header, Origin
 from openclaude.edge.dial import DialMap
+from openclaude.edge.egress import SIGNED, check, head_bytes
 
 CONNECT_SECONDS: Final = 10.0
 ANSWER_SECONDS: Final = 60.0
@@ -61,7 +61,7 @@ class OneShot:
         """The answer to a request.
 
         Raises:
-            ValueError: the origin is not https.
+            ValueError: the origin is not https, or (`EgressError`) another credential than this one's is in the head.
             UnreachableError: there is no whole answer.
         """
         origin = authorized.origin
@@ -84,13 +84,9 @@ class OneShot:
 
 
 def _head(authorized: AuthorizedRequest) -> bytes:
-    request = authorized.request
-    lines = [b"%b %b HTTP/1.1\r\n" % (request.method, request.target)]
-    lines.append(b"Host: %b\r\nConnection: close\r\n" % authorized.origin.authority.encode())
-    lines += [b"%b: %b\r\n" % pair for pair in request.headers]
-    lines.append(b"Content-Length: %d\r\n" % request.content_length)
-    lines.append(credential_lines(authorized))
-    return b"".join([*lines, b"\r\n"])
+    head = head_bytes(authorized, b"Connection: close\r\n")
+    check(authorized, head, {authorized.origin: SIGNED})
+    return head
 
 
 def _read(origin: Origin, secured: ssl.SSLSocket, method: str) -> Answer:

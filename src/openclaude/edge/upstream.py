@@ -15,7 +15,7 @@ from openclaude.credentials.sealed import AuthorizedRequest
 from openclaude.domain.errors import ApiError
 from openclaude.domain.http import Header, Origin
 from openclaude.edge.dial import DialMap
-from openclaude.edge.egress import head_bytes
+from openclaude.edge.egress import EgressError, EgressWall, refusal
 from openclaude.edge.slices import SlicedWriter
 from openclaude.edge.trouble import reason, timed_out, trouble
 from openclaude.ports import Receiver
@@ -353,10 +353,14 @@ class UpstreamTransport:
         tls: gives a context that verifies, when the first connection is made; see edge/tls.py.
         dial: where origins are dialled.
         report: told of exceptions that no rule foresaw.
+        wall: looks at every head.
     """
 
-    def __init__(self, *, tls: Callable[[], ssl.SSLContext], dial: DialMap, report: Report) -> None:
+    def __init__(
+        self, *, tls: Callable[[], ssl.SSLContext], dial: DialMap, report: Report, wall: EgressWall
+    ) -> None:
         self._tls = tls
+        self._wall = wall
         self._dial = dial
         self._report = report
         self._pools: dict[Origin, Pool] = {}
@@ -367,13 +371,18 @@ class UpstreamTransport:
         """Send the head and the body bytes at hand to `authorized.origin`; the rest follows by `Call.write`."""
         if authorized.origin.scheme != "https":
             raise ValueError(f"a credential may not be sent to {authorized.origin}: it is not https")
+        call = Call(receiver, authorized.request.content_length - sum(map(len, body)))
+        try:
+            head = self._wall.head(authorized)
+        except EgressError as error:
+            self._loop.call_soon(call.failed, refusal(error))
+            return call
         pool = self._pools.get(authorized.origin)
         if pool is None:
             pool = self._pools[authorized.origin] = Pool(
                 authorized.origin, self._dial, self._tls(), self._report
             )
-        call = Call(receiver, authorized.request.content_length - sum(map(len, body)))
-        call.hold((head_bytes(authorized), *body))
+        call.hold((head, *body))
         connection = pool.take()
         if connection is not None:
             call.attach(connection)

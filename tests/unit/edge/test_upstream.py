@@ -10,7 +10,7 @@ from openclaude.credentials.sealed import AuthorizedRequest, ClientCredential
 from openclaude.domain.errors import ApiError
 from openclaude.domain.http import Origin, SafeHeaders, UpstreamRequest
 from openclaude.edge.dial import DialMap
-from openclaude.edge.egress import head_bytes
+from openclaude.edge.egress import EgressWall, head_bytes
 from openclaude.edge.upstream import (
     WRITE_HIGH,
     Call,
@@ -105,7 +105,8 @@ async def test_a_head_is_built_from_empty_with_the_credential_last(canary) -> No
 
 
 async def test_nothing_is_ever_sent_in_the_clear() -> None:
-    transport = UpstreamTransport(tls=ssl.create_default_context, dial=DialMap(), report=ignore)
+    wall = EgressWall((), stopped=lambda *_: None)
+    transport = UpstreamTransport(tls=ssl.create_default_context, dial=DialMap(), report=ignore, wall=wall)
     plain = AuthorizedRequest(Origin("127.0.0.1", 80, "http"), REQUEST, "route-key", b"")
     with pytest.raises(ValueError, match="it is not https"):
         transport.send(plain, (), Witness())
