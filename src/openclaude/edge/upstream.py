@@ -40,6 +40,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._parser: httptools.HttpResponseParser | None = None
         self._call: Call | None = None
         self._headers: list[Header] = []
+        self._body: list[bytes] = []
         self._head_bytes = 0
         self._head_done = False
         self._until_close = False
@@ -103,6 +104,8 @@ class UpstreamConnection(asyncio.Protocol):
                 self._fail("sent an answer that the gateway could not handle", cause=cause)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._fail("sent something that is not well-formed HTTP/1.1")
+        else:
+            self._try_to_deliver()
         if not self._head_done:
             self._head_bytes += len(data)
             if self._head_bytes > http1.MAX_HEAD_BYTES:
@@ -161,14 +164,15 @@ class UpstreamConnection(asyncio.Protocol):
             self._call.receiver.head(status, self._headers, length)
 
     def on_body(self, data: bytes) -> None:
-        if self._call is not None:
-            self._call.receiver.data(data)
+        # A provider that streams sends each event as a chunk of its own, and one read brings many of them.
+        self._body.append(data)
 
     def on_message_complete(self) -> None:
         parser = cast("httptools.HttpResponseParser", self._parser)
         if not self._head_done:
             self._reset_head()  # an interim response (100, 103): the real one follows
             return
+        self._deliver()
         # valid only inside this callback
         self._reusable = parser.should_keep_alive() and not self._until_close
         call, self._call = self._call, None
@@ -183,13 +187,31 @@ class UpstreamConnection(asyncio.Protocol):
 
     # inner workings
 
+    def _try_to_deliver(self) -> None:
+        try:
+            self._deliver()
+        except Exception as error:  # noqa: BLE001  whatever it is, the client has to hear of it
+            self._fail("sent an answer that the gateway could not handle", cause=error)
+
+    def _deliver(self) -> None:
+        """Hand on the body bytes of this read, in one piece."""
+        if not self._body:
+            return
+        pieces, self._body = self._body, []
+        if self._call is not None:
+            self._call.receiver.data(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+
     def _reset_head(self) -> None:
         self._headers = []
+        self._body = []
         self._head_bytes = 0
         self._head_done = False
         self._until_close = False
 
     def _fail(self, what: str, *, cause: BaseException | None = None) -> None:
+        """Give up on this connection; what came before the fault is handed on first, unless the fault was ours."""
+        if cause is None:
+            self._try_to_deliver()
         call, self._call = self._call, None
         if self._transport is not None:
             self._transport.abort()
