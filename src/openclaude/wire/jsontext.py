@@ -8,9 +8,10 @@ of an emoji, and no provider takes it. Output is UTF-8 without ASCII escapes.
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
@@ -67,11 +68,14 @@ class PartialReader:
     Args:
         names: the members to read; others are skipped.
         unread: the member to leave.
+        shapes: members that must have a type of their own (as msgspec understands types); others may be anything.
     """
 
-    def __init__(self, names: Iterable[str], unread: str) -> None:
+    def __init__(
+        self, names: Iterable[str], unread: str, shapes: Mapping[str, Any] = MappingProxyType({})
+    ) -> None:
         self._names = tuple(names)
-        fields = [(name, Any, msgspec.UNSET) for name in self._names]
+        fields = [(name, shapes.get(name, Any), msgspec.UNSET) for name in self._names]
         shape = msgspec.defstruct("Shape", [*fields, (unread, msgspec.Raw, msgspec.Raw())], gc=False)
         self._decoder = msgspec.json.Decoder(shape)
         self._unread = unread
@@ -79,8 +83,9 @@ class PartialReader:
     def read(self, raw: bytes) -> tuple[dict[str, Any], bytes] | None:
         """The members that are there, and the bytes of the unread one, empty without it.
 
-        None where only `loads` can tell what the text is: no object, no JSON, an unpaired surrogate, or one to be
-        read in pieces. What is skipped or left unread is JSON but may hold unpaired surrogates.
+        None where only `loads` can tell what the text is: no object, no JSON, an unpaired surrogate, a member of
+        another shape, or a text to be read in pieces. What is skipped or left unread is JSON, but its UTF-8 was not
+        checked.
         """
         if _IN_PIECES.get():
             return None

@@ -91,15 +91,21 @@ class ConverseAdapter:
             ApiError: 400 for a body that cannot be served, 413 for one that is too large.
         """
         del version
+        limits, due = self._limits.known(self._region, self._model_id), self._estimator.is_due()
+        if not limits and not due:
+            with bounded_depth():
+                plain = self._builder.build_plain(raw, betas, request_id)
+                if plain is not None:
+                    return self._call(sealed(plain), wants_stream=plain.operation == "ConverseStream")
         body = self._read(raw)
         with bounded_depth():
             built = self._builder.build(body, betas, request_id)
             if (answer := _local_answer(body, built)) is not None:
                 return self._call(built, wants_stream=body.get("stream") is True, local_answer=answer)
-            for verdict in self._limits.known(self._region, self._model_id):
+            for verdict in limits:
                 built = _applied(built, verdict)
             call = self._call(sealed(built), wants_stream=body.get("stream") is True)
-            call.sample = self._estimator.sample(body)
+            call.sample = self._estimator.sample(body) if due else None
             return call
 
     def _read(self, raw: bytes) -> Any:
@@ -227,8 +233,9 @@ class ConverseCall:
         verdict = learned.read(refused.message) if refused.name == "ValidationException" else None
         if verdict is None or verdict.what in self._tried or len(self._tried) >= _LEARNED_RETRIES:
             return None
-        amended = _applied(self._translation, verdict)
-        if amended is self._translation:
+        sent = self._translation.values()
+        amended = _applied(sent, verdict)
+        if amended is sent:
             return None
         self._limits.add(self._place.region, self._place.model_id, verdict)
         call = ConverseCall(

@@ -57,10 +57,12 @@ class Estimator:
         found = weighed(body, self._weights)
         return max(1, self._calibration.corrected(found.text) + found.media)
 
+    def is_due(self) -> bool:
+        """Whether this request is to be sampled. Ask once for each."""
+        return self._calibration.is_due()
+
     def sample(self, body: Any) -> Sample | None:
-        """The estimate of a request whose answer will tell how good it was; None for a request that is not sampled."""
-        if not self._calibration.is_due():
-            return None
+        """The estimate of a request whose answer will tell how good it was; None for one with media."""
         found = weighed(body, self._weights, _SAMPLED)
         return None if found.media else Sample(self._calibration, found.text)
 

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from openclaude.adapters.bedrock_converse import caching, claude, conversation, schema, tools, validate
+from openclaude.adapters.bedrock_converse import caching, claude, conversation, plain, schema, tools, validate
 from openclaude.adapters.bedrock_converse.blocks import blocks_of, mark, note_unknown
+from openclaude.adapters.bedrock_converse.names import Names
 from openclaude.adapters.bedrock_converse.pieces import (
     Json,
     Notes,
@@ -55,6 +56,7 @@ FIELDS = (
 _LONG = 8 * 1024
 """Bytes from which on it is quicker to leave the tools unread."""
 _READER = jsontext.PartialReader(FIELDS, "tools")
+_PLAIN_READER = jsontext.PartialReader(FIELDS, "tools", {"messages": plain.Messages, "max_tokens": int})
 _TOOL_BLOCKS = frozenset({"toolUse", "toolResult"})
 _FIXED_SAMPLING = frozenset({"claude", "gpt"})
 """Families that refuse temperature and its like while they reason."""
@@ -72,6 +74,7 @@ class Translation(NamedTuple):
         notes: codes of what was degraded.
         state: what the translation of the answer needs to know.
         cache_points: how many cache points the body holds.
+        talk: the messages as JSON text in pieces, where they were not made into values; `body` has none then.
     """
 
     operation: str
@@ -81,6 +84,11 @@ class Translation(NamedTuple):
     notes: tuple[str, ...]
     state: ResponseState
     cache_points: int
+    talk: list[plain.Piece] | None = None
+
+    def values(self) -> "Translation":
+        """The translation with a body that is whole."""
+        return self if self.talk is None else self._replace(body=jsontext.loads(self.payload), talk=None)
 
 
 def translate(
@@ -118,6 +126,8 @@ def sealed(built: Translation) -> Translation:
         JsonError: nested too deeply.
     """
     payload = jsontext.dumps(built.body)
+    if built.talk is not None:
+        payload = b"".join((b'{"messages":', *built.talk, payload.removeprefix(b'{"messages":[]')))
     validate.check_size(payload)
     return built._replace(payload=payload)
 
@@ -145,6 +155,30 @@ class Builder:
         self._version = (
             claude.version(profile.base_model or model_id) if profile.family == "claude" else (0, 0)
         )
+        self._serves_plain = plain.serves(profile)
+
+    def build_plain(self, raw: bytes, betas: bytes, request_id: str) -> Translation | None:
+        """The translation, without its bytes, of a request whose conversation is an ordinary one; None for others.
+
+        Raises:
+            ApiError: 400.
+        """
+        if not self._serves_plain or len(raw) < _LONG or not plain.is_utf8(raw):
+            return None
+        found = _PLAIN_READER.read(raw)
+        listed = self._catalogs.list_of(found[1] or b"[]") if found is not None else None
+        if found is None or listed is None or found[0].get("max_tokens", 0) <= 1:
+            return None
+        body = {**found[0], "tools": listed}
+        names = self._catalogs.read(listed).names.copy()
+        talk = plain.translate(body.get("messages", ()), names)
+        if talk is None:
+            return None
+        validate.check_all_but_messages(body, geo=self._geo)
+        validate.check_not_a_safety_check(body, self._profile.family)
+        body["messages"] = []
+        request = _Request(body, betas, self._profile, self._catalogs, self._version, _Told(talk, names))
+        return request.translation(self._model_id, self._route, request_id)
 
     def read(self, raw: bytes) -> Any:
         """A client's whole request body as values, to be given to `build`; shared in parts with earlier ones.
@@ -177,6 +211,13 @@ class Builder:
         )
 
 
+class _Told(NamedTuple):
+    """A conversation that is translated already, and the names it was translated with."""
+
+    talk: plain.Conversation
+    names: Names
+
+
 class _Request:
     """One request on its way; the methods run in the order they stand here."""
 
@@ -187,7 +228,9 @@ class _Request:
         profile: Profile,
         catalogs: tools.Catalogs,
         version: claude.Version,
+        told: _Told | None = None,
     ) -> None:
+        self._told = told
         self._body = body
         self._betas = betas
         self._profile = profile
@@ -195,11 +238,13 @@ class _Request:
         self._is_claude = profile.family == "claude"
         self._notes = Notes()
         self._choice = tools.read_choice(body.get("tool_choice"))
-        self._history = tools.read_history(body["messages"])
+        self._history = (
+            tools.History(told.talk.called) if told is not None else tools.read_history(body["messages"])
+        )
         listed = body.get("tools") or []
         added = self._history.definitions
         self._catalog = catalogs.read([*listed, *added] if added else listed)
-        self._names = self._catalog.names.copy()
+        self._names = told.names if told is not None else self._catalog.names.copy()
         self._extra: Json = {}
         self._max_tokens = max(1, min(body["max_tokens"], profile.max_output))
 
@@ -215,7 +260,7 @@ class _Request:
         output = self._output(system)
         inference = self._inference(thinks=thinks)
         points = self._cache(offers, system, turns)
-        placeholder = tools.PLACEHOLDER if not offers and _has_tool_blocks(turns) else ""
+        placeholder = tools.PLACEHOLDER if not offers and self._has_tool_blocks(turns) else ""
         rendered = caching.rendered if points else caching.unmarked
         body: Json = {"messages": [{"role": turn.role, "content": rendered(turn.pieces)} for turn in turns]}
         if system:
@@ -235,7 +280,13 @@ class _Request:
             discard=self._body["max_tokens"] == 0,
             request_id=request_id,
         )
-        return Translation(operation, model_id, body, b"", self._notes.codes(), state, points)
+        talk = self._told.talk.messages if self._told is not None else None
+        return Translation(operation, model_id, body, b"", self._notes.codes(), state, points, talk)
+
+    def _has_tool_blocks(self, turns: list[Turn]) -> bool:
+        if self._told is not None:
+            return bool(self._told.talk.called)
+        return any(turn.calls and any(piece.kind in _TOOL_BLOCKS for piece in turn.pieces) for turn in turns)
 
     def _operation(self, *, with_tools: bool) -> str:
         if self._body.get("stream") is not True or self._body["max_tokens"] == 0:
@@ -264,11 +315,14 @@ class _Request:
         return {} if choice is None else {"toolChoice": choice}
 
     def _conversation(self) -> tuple[list[Piece], list[Turn]]:
+        system: list[Piece] = []
+        if self._told is not None:
+            self._add_system(system, self._body.get("system"))
+            return system, []
         messages = self._body["messages"]
         if self._history.compacted:
             messages = conversation.after_compaction(messages)
         leading, messages = conversation.split_system(messages)
-        system: list[Piece] = []
         for content in (self._body.get("system"), *leading):
             self._add_system(system, content)
         return system, conversation.turns_of(messages, self._profile, self._names, self._notes)
@@ -420,10 +474,6 @@ def schema_prompt(schema_text: str) -> str:
 
 def _compact(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-def _has_tool_blocks(turns: list[Turn]) -> bool:
-    return any(turn.calls and any(piece.kind in _TOOL_BLOCKS for piece in turn.pieces) for turn in turns)
 
 
 def _reasoning_is_missing(turns: list[Turn], *, strictly: bool) -> bool:

@@ -38,6 +38,16 @@ def check(body: Any, *, geo: str | None) -> Json:
     return body
 
 
+def check_all_but_messages(body: Json, *, geo: str | None) -> None:
+    """The same for a body whose messages were read with their types.
+
+    Raises:
+        ApiError: 400, with the field's name.
+    """
+    _check_types(body)
+    _check_promises(body, geo)
+
+
 def _check_types(body: Json) -> None:
     if not isinstance(body.get("model"), str) or not body["model"]:
         raise invalid_request("model: Input should be a non-empty string")

@@ -209,7 +209,7 @@ class ClaudeAdapter(ABC):
             if (answer := _local_answer(body, built, request_id)) is not None:
                 return self._call(built, body, answer)
             call = self._call(sealed(self._as_learned(built)), body, None)
-            call.sample = self._estimator.sample(body)
+            call.sample = self._estimator.sample(body) if self._estimator.is_due() else None
             return call
 
     def count_tokens(self, raw: bytes, *, betas: bytes = b"", version: bytes = b"") -> counting.TokenCount:

@@ -1,0 +1,228 @@
+"""The ordinary conversation, translated without making Python strings of its texts.
+
+Nearly every request consists of texts, tool calls, and results in the order of their calls. For those this is a copy,
+made for speed, of what `blocks` and `conversation` do: a text goes from the client's bytes to Bedrock's as it stands.
+Whatever is less ordinary is declined, and takes the general way. A test compares the two ways on every request the
+fuzz tests generate. What the bytes hold was checked when they were read: escapes, control characters and unpaired
+surrogates by msgspec, UTF-8 here.
+"""
+
+import re
+from typing import Any, NamedTuple
+
+import msgspec
+
+from openclaude.adapters.bedrock_converse.blocks import NO_OUTPUT
+from openclaude.adapters.bedrock_converse.names import Names, safe_id
+from openclaude.adapters.bedrock_converse.pieces import is_blank
+from openclaude.adapters.profiles import Profile
+from openclaude.wire import jsontext
+
+
+class _Text(msgspec.Struct, tag_field="type", tag="text", gc=False):
+    text: msgspec.Raw
+
+
+class _Use(msgspec.Struct, tag_field="type", tag="tool_use", gc=False):
+    id: str
+    name: str
+    input: msgspec.Raw
+
+
+class _Result(msgspec.Struct, tag_field="type", tag="tool_result", gc=False):
+    tool_use_id: str
+    content: msgspec.Raw = msgspec.Raw(b'""')
+    is_error: bool = False
+
+
+class _Thinking(msgspec.Struct, tag_field="type", tag="thinking", gc=False):
+    """Left out for every model this is used for."""
+
+
+class _User(msgspec.Struct, tag_field="role", tag="user", forbid_unknown_fields=True):
+    content: list[_Text | _Result]
+
+
+class _Assistant(msgspec.Struct, tag_field="role", tag="assistant", forbid_unknown_fields=True):
+    content: list[_Text | _Use | _Thinking]
+
+
+class _System(msgspec.Struct, tag_field="role", tag="system", forbid_unknown_fields=True, gc=False):
+    content: msgspec.Raw
+
+
+Messages = list[_User | _Assistant | _System]
+"""What `jsontext.PartialReader` is to read as a request's messages."""
+
+_TEXTS = msgspec.json.Decoder(list[_Text])
+_NO_OUTPUT = b'{"text":"%b"}]' % NO_OUTPUT.encode()
+_QUOTE, _OBJECT = b'"{'
+_SHOWS = re.compile(rb'"(?: |\\[nrt])*[!#-\[\]-~]')
+"""Matches nearly every JSON string that is not blank."""
+
+Piece = bytes | msgspec.Raw
+"""Some bytes of the JSON text; texts stay in the client's buffer until everything is joined, once."""
+
+
+class Conversation(NamedTuple):
+    """A translated conversation: the JSON list of messages in pieces, and the names of the tools it calls."""
+
+    messages: list[Piece]
+    called: set[str]
+
+
+def serves(profile: Profile) -> bool:
+    """Whether the model's rules are those that this module knows."""
+    return (
+        profile.tools
+        and profile.stream_tools
+        and profile.tool_result_status
+        and "text" in profile.colocate
+        and not profile.cache_points
+        and not profile.replay_reasoning
+        and profile.family != "claude"
+    )
+
+
+def is_utf8(raw: bytes) -> bool:
+    if raw.isascii():
+        return True
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def translate(messages: Any, names: Names) -> Conversation | None:
+    """The conversation for `messages`, read as `Messages`; None when it is not an ordinary one."""
+    writer = _Writer(names)
+    for message in messages:
+        kind = type(message)
+        if kind is _Assistant:
+            ordinary = writer.assistant(message)
+        elif kind is _User:
+            ordinary = writer.user(message)
+        else:
+            ordinary = writer.system(message)
+        if not ordinary:
+            return None
+    return writer.finished()
+
+
+class _Writer:
+    """Writes turn after turn. A method's answer says whether the message was an ordinary one."""
+
+    __slots__ = ("_called", "_calls", "_names", "_open", "_out", "_parts")
+
+    def __init__(self, names: Names) -> None:
+        self._names = names
+        self._out: list[Piece] = []
+        self._open = False
+        """Whether a user's turn is open; messages of the user may follow one another."""
+        self._parts = 0
+        """Blocks of the open turn."""
+        self._calls: list[str] = []
+        self._called: set[str] = set()
+
+    def user(self, message: _User) -> bool:
+        calls, self._calls = self._calls, []
+        if not self._open:
+            self._begin_user()
+        elif calls:
+            return False
+        answered = 0
+        for block in message.content:
+            if isinstance(block, _Result):
+                sent_id = safe_id(block.tool_use_id)
+                if self._parts != answered or answered >= len(calls) or sent_id != calls[answered]:
+                    return False
+                texts = _texts(block.content)
+                if texts is None:
+                    return False
+                self._result(sent_id, texts, failed=block.is_error)
+                answered += 1
+            elif _has_text(block.text):
+                self._add(b'{"text":', block.text, b"}")
+        return answered == len(calls)
+
+    def system(self, message: _System) -> bool:
+        """A reminder in the midst of the conversation belongs to the user's turn it follows."""
+        texts = _texts(message.content) if self._open else None
+        for text in texts or ():
+            self._add(b'{"text":"<system-reminder>\\n', bytes(text)[1:-1], b'\\n</system-reminder>"}')
+        return texts is not None
+
+    def assistant(self, message: _Assistant) -> bool:
+        if not self._end_user():
+            return False
+        self._out.append(b',{"role":"assistant","content":[')
+        self._parts = 0
+        calls: list[str] = []
+        for block in message.content:
+            if isinstance(block, _Use):
+                sent_id = safe_id(block.id)
+                calls.append(sent_id)
+                self._called.add(block.name)
+                name = self._names.sent(block.name)
+                self._add(
+                    f'{{"toolUse":{{"toolUseId":"{sent_id}","name":"{name}","input":'.encode(),
+                    block.input,
+                    b"}}",
+                )
+                if memoryview(block.input)[0] != _OBJECT:
+                    return False
+            elif isinstance(block, _Text) and _has_text(block.text):
+                if calls:
+                    return False
+                self._add(b'{"text":', block.text, b"}")
+        self._out.append(b"]}")
+        self._calls = calls
+        return self._parts > 0 and len(set(calls)) == len(calls)
+
+    def finished(self) -> Conversation | None:
+        if not self._end_user():
+            return None
+        self._out.append(b"]")
+        return Conversation(self._out, self._called)
+
+    def _result(self, sent_id: str, texts: list[msgspec.Raw], *, failed: bool) -> None:
+        self._add(f'{{"toolResult":{{"toolUseId":"{sent_id}","content":['.encode())
+        for place, text in enumerate(texts):
+            self._out += (b',{"text":' if place else b'{"text":', text, b"}")
+        self._out.append(b"]" if texts else _NO_OUTPUT)
+        self._out.append(b',"status":"error"}}' if failed else b"}}")
+
+    def _add(self, *pieces: Piece) -> None:
+        """One block."""
+        if self._parts:
+            self._out.append(b",")
+        self._parts += 1
+        self._out += pieces
+
+    def _begin_user(self) -> None:
+        self._out.append(b',{"role":"user","content":[' if self._out else b'[{"role":"user","content":[')
+        self._open, self._parts = True, 0
+
+    def _end_user(self) -> bool:
+        """End the user's turn; False when there is none, or nothing in it."""
+        was_open, self._open = self._open, False
+        self._out.append(b"]}")
+        return was_open and self._parts > 0
+
+
+def _has_text(raw: msgspec.Raw) -> bool:
+    """Whether it is a string that is not blank; what is no string is left out in the general way, too."""
+    if _SHOWS.match(raw):
+        return True
+    return memoryview(raw)[0] == _QUOTE and not is_blank(jsontext.loads(bytes(raw)))
+
+
+def _texts(content: msgspec.Raw) -> list[msgspec.Raw] | None:
+    """The texts of a content that is a string or a list of texts; None when it is something else."""
+    if memoryview(content)[0] == _QUOTE:
+        return [content] if _has_text(content) else []
+    try:
+        return [block.text for block in _TEXTS.decode(content) if _has_text(block.text)]
+    except msgspec.DecodeError:
+        return None
