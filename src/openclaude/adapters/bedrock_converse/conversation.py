@@ -69,10 +69,47 @@ def _cleared(messages: list[Json], index: int) -> bool:
     return any(later.get("role") == "user" for later in messages[index + 1 :])
 
 
+def _around_calls(messages: list[Json]) -> list[Json]:
+    """The messages with no system message inside an assistant turn whose calls the next user message answers.
+
+    It would part the calls from their results; right before the results it ends up behind them.
+    """
+    ordered: list[Json] = []
+    between: list[Json] = []
+    for message in messages:
+        if message.get("role") != "user":
+            between.append(message)
+            continue
+        ordered += _calls_together(between, message) if len(between) > 1 else between
+        ordered.append(message)
+        between = []
+    return ordered + between
+
+
+def _calls_together(messages: list[Json], answer: Json) -> list[Json]:
+    results = set(_ids_in(answer, "tool_result", "tool_use_id"))
+    calls: set[str] = set()
+    kept: list[Json] = []
+    later: list[Json] = []
+    for message in messages:
+        if message.get("role") == "system" and not calls.isdisjoint(results):
+            later.append(message)
+        else:
+            calls.update(_ids_in(message, "tool_use", "id"))
+            kept.append(message)
+    return kept + later
+
+
+def _ids_in(message: Json, kind: str, member: str) -> list[str]:
+    content = message.get("content")
+    blocks = blocks_of(content) if not isinstance(content, str) else []
+    return [string(block.get(member)) for block in blocks if block.get("type") == kind]
+
+
 def turns_of(messages: list[Json], profile: Profile, names: Names, notes: Notes) -> list[Turn]:
     """The turns to send. `messages` come from `split_system`."""
     blocks = Blocks(profile, names, notes)
-    turns = _merged([_mapped(message, blocks) for message in messages])
+    turns = _merged([_mapped(message, blocks) for message in _around_calls(messages)])
     if not turns or (turns[0].role == "assistant" and not profile.leading_assistant):
         turns.insert(0, Turn("user", [text_piece(PLACEHOLDER_TEXT)]))
     _finish_last(turns, profile, notes)
@@ -227,6 +264,9 @@ def _separated(turns: list[Turn], profile: Profile) -> list[Turn]:
 def _may_share(piece: Piece, profile: Profile) -> bool:
     # A search result is text to the model.
     kind = "text" if piece.kind == "searchResult" else piece.kind
+    if kind == "document" and "text" not in profile.colocate:
+        # Documents need a text in their turn.
+        return False
     return kind == "toolResult" or kind in profile.colocate
 
 
