@@ -50,6 +50,7 @@ class TranslatedExchange(Sending):
         self._upstream: UpstreamCall | None = None
         self._repeated: set[str] = set()
         self._timer: Timer | None = None
+        self._begun = False
         self._asked_at = 0.0
         self._heard_at = 0.0
         self._shown_at = 0.0
@@ -249,11 +250,11 @@ class TranslatedExchange(Sending):
             self._let_go()
             return
         events = call.synthesize(message)
-        if self._answer.started:
-            # A held stream has begun already: what is left comes behind the ping of its beginning.
-            events = events.partition(PING)[2]
-        else:
+        if not self._answer.started:
             self._answer.stream(self._marks())
+        elif self._begun:
+            # A held stream: what is left comes behind the ping of its beginning.
+            events = events.partition(PING)[2]
         self._answer.write(events)
         self._answer.end()
         self._let_go()
@@ -349,7 +350,9 @@ class TranslatedExchange(Sending):
             self._answer.stream(self._marks())
             decoder = self._decoder or call.stream()
             self._decoder = decoder if call.streams else None
-            self._answer.write(decoder.start())
+            beginning = decoder.start()
+            self._begun = beginning != PING
+            self._answer.write(beginning)
         else:
             self._shown_at = now
 

@@ -4,7 +4,9 @@ from typing import Any
 import pytest
 
 from openclaude.adapters.bedrock_converse import ConverseAdapter, ConverseCall
-from openclaude.adapters.profiles import profile_for
+from openclaude.adapters.bedrock_converse.response import ResponseState, empty_message
+from openclaude.adapters.bedrock_invoke import InvokeAdapter
+from openclaude.adapters.profiles import named, overridden, profile_for
 from openclaude.credentials.outbound import credential_lines
 from openclaude.credentials.policies import SignFor
 from openclaude.credentials.sealed import RouteKey
@@ -204,6 +206,26 @@ def test_a_model_that_cannot_stream_tools_gets_an_emulated_stream_with_pings() -
     assert check_grammar(sse_events(gateway.client.body)) is not None
     assert gateway.events[-2:] == ["message_delta", "message_stop"]
     assert "stream_emulated" in gateway.log.records[0].notes
+
+
+def test_a_held_emulated_stream_of_claudes_begins_with_its_own_message_start() -> None:
+    profile = overridden(named("claude-invoke"), stream_tools=False)
+    adapter = InvokeAdapter(
+        route="r", model_id="us.anthropic.claude-opus-5-5", region="us-west-2", profile=profile
+    )
+    gateway = Gateway(adapter=adapter)
+    call = gateway.ask("qwen-3-coder", stream=True, tools=[{"name": "t", "input_schema": {"type": "object"}}])
+    assert call is not None
+    gateway.clock.advance(80)
+    assert gateway.events == ["ping", "ping"]
+    content = [{"type": "text", "text": "hello"}]
+    message = {
+        **empty_message(ResponseState(model="m"), "msg_1"),
+        "content": content,
+        "stop_reason": "end_turn",
+    }
+    call.answer(200, json.dumps(message).encode())
+    assert check_grammar(sse_events(gateway.client.body)) is not None
 
 
 def test_an_error_after_an_emulated_stream_has_started_is_an_error_event() -> None:

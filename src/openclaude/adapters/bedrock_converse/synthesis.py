@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from openclaude.adapters.bedrock_converse.pieces import Json, objects
+from openclaude.adapters.bedrock_converse.pieces import Json, objects, string
 from openclaude.wire import jsontext, sse
 
 STOP: Final = b'event: content_block_stop\ndata: {"type":"content_block_stop","index":%d}\n\n'
@@ -12,14 +12,16 @@ MESSAGE_STOP: Final = sse.event("message_stop", b'{"type":"message_stop"}')
 def synthesized(message: Json) -> bytes:
     """A finished message as the events of a stream, for a model that was not streamed."""
     out = _Script()
+    counted = message.get("usage")
+    usage = counted if isinstance(counted, dict) else {"input_tokens": 0, "output_tokens": 0}
     head = {**message, "content": [], "stop_reason": None, "stop_sequence": None}
-    head["usage"] = {**message["usage"], "output_tokens": 0}
+    head["usage"] = {**usage, "output_tokens": 0}
     out.event("message_start", {"type": "message_start", "message": head})
     out.raw(sse.PING)
-    for index, block in enumerate(message["content"]):
+    for index, block in enumerate(objects(message["content"])):
         out.block(index, block)
-    delta = {"stop_reason": message["stop_reason"], "stop_sequence": message["stop_sequence"]}
-    out.event("message_delta", {"type": "message_delta", "delta": delta, "usage": message["usage"]})
+    delta = {"stop_reason": message.get("stop_reason"), "stop_sequence": message.get("stop_sequence")}
+    out.event("message_delta", {"type": "message_delta", "delta": delta, "usage": usage})
     out.raw(MESSAGE_STOP)
     return out.text()
 
@@ -51,18 +53,22 @@ class _Script:
 
 def _parts_of(block: Json) -> tuple[Json, list[Json]]:
     """A block as it starts, and the deltas that complete it."""
-    match block["type"]:
+    match block.get("type"):
         case "text":
             cited = [
                 {"type": "citations_delta", "citation": item} for item in objects(block.get("citations"))
             ]
-            return {"type": "text", "text": ""}, [{"type": "text_delta", "text": block["text"]}, *cited]
+            return {"type": "text", "text": ""}, [
+                {"type": "text_delta", "text": string(block.get("text"))},
+                *cited,
+            ]
         case "thinking":
-            deltas = [{"type": "thinking_delta", "thinking": block["thinking"]}] if block["thinking"] else []
-            deltas.append({"type": "signature_delta", "signature": block["signature"]})
+            thought = string(block.get("thinking"))
+            deltas = [{"type": "thinking_delta", "thinking": thought}] if thought else []
+            deltas.append({"type": "signature_delta", "signature": string(block.get("signature"))})
             return {"type": "thinking", "thinking": "", "signature": ""}, deltas
         case "tool_use":
-            text = jsontext.dumps(block["input"]).decode()
+            text = jsontext.dumps(block.get("input", {})).decode()
             return {**block, "input": {}}, [{"type": "input_json_delta", "partial_json": text}]
         case _:
             return block, []

@@ -28,6 +28,7 @@ _PATHS: Final = {
     "InvokeModelWithResponseStream": "invoke-with-response-stream",
 }
 _LEARNED_RETRIES: Final = 2
+_NO_MESSAGE: Final = "Bedrock answered 200 with a body that is no message"
 
 
 class ClaudeCall(ABC):
@@ -90,9 +91,9 @@ class ClaudeCall(ABC):
         if not isinstance(message, dict) or message.get("type") != "message":
             if isinstance(message, dict) and message.get("type") == "error":
                 raise error_of(message)
-            raise ApiError(
-                502, "api_error", "Bedrock answered 200 with a body that is no message", retry=True
-            )
+            raise ApiError(502, "api_error", _NO_MESSAGE, retry=True)
+        if not isinstance(message.get("content"), list):
+            raise ApiError(502, "api_error", _NO_MESSAGE, retry=True)
         self.usage = _usage(message, headers)
         message["model"] = self.model
         if self._translation.discard:

@@ -102,6 +102,7 @@ def test_counts_the_message_does_not_hold_come_from_the_headers() -> None:
         (b"{", 502, "api_error"),
         (b"[]", 502, "api_error"),
         (b'{"completion":"hi"}', 502, "api_error"),
+        (b'{"type":"message","content":"hi"}', 502, "api_error"),
         (b'{"type":"error","error":{"type":"overloaded_error","message":"busy"}}', 529, "overloaded_error"),
         (b'{"type":"error"}', 500, "api_error"),
     ],
@@ -160,6 +161,20 @@ def test_a_model_that_streams_no_tools_is_asked_for_a_whole_answer() -> None:
     )
     events = sse_events(call.synthesize(call.whole(200, (), json.dumps(MESSAGE).encode())))
     assert check_events(events) is not None
+
+
+@pytest.mark.parametrize("name", list(MESSAGE))
+def test_an_answer_that_lacks_something_is_an_error_or_a_stream_all_the_same(name: str) -> None:
+    call = prepared(
+        asked(stream=True), adapter(profile=overridden(named("claude-invoke"), stream_tools=False))
+    )
+    lacking = {key: MESSAGE[key] for key in MESSAGE if key != name}
+    if name in ("type", "content"):
+        with pytest.raises(ApiError, match="no message"):
+            call.whole(200, (), json.dumps(lacking).encode())
+        return
+    events = sse_events(call.synthesize(call.whole(200, (), json.dumps(lacking).encode())))
+    assert (events[0]["type"], events[-1]["type"]) == ("message_start", "message_stop")
 
 
 def test_bodies_that_are_no_json_are_refused_and_counted_tokens_are_an_estimate() -> None:
