@@ -6,14 +6,19 @@ import secrets
 import shlex
 import sys
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
 
 from openclaude.demo.oracle import holds
 from openclaude.launcher.daemon import Gateway
+from openclaude.simulator.script import Fail
+from openclaude.simulator.stories import tools_story
 from openclaude.simulator.world import World
 from support.anthropic_errors import assert_explained
 from support.product import Home, make_home
@@ -147,6 +152,48 @@ def test_keys_that_stay_expired_are_tried_twice_and_then_explained(account: Acco
         assert account.signers() == [first.id, second.id]
         assert_explained(account.ask(gateway), 401)  # read anew a moment ago: once in 30 s is enough
         assert account.signers() == [first.id, second.id, second.id]
+
+
+def test_a_hundred_requests_at_once_with_expired_keys_cause_one_renewal(account: Account) -> None:
+    old, new = account.key(), account.key()
+    # The program has two sets of keys: a third run would fail.
+    account.aws_config(f"[profile dev]\ncredential_process = {account.credential_process(old, new)}\n")
+    with account.gateway(profile="dev") as gateway, ThreadPoolExecutor(50) as threads:
+        assert account.ask(gateway).status == 200
+        account.world.bedrock.verifier.expired.add(old.id)
+        statuses = list(threads.map(lambda _: account.ask(gateway).status, range(100)))
+    assert statuses == [200] * 100
+    assert account.signers().count(new.id) == 100
+
+
+def test_keys_that_are_revoked_in_mid_session_are_replaced_without_a_restart(account: Account) -> None:
+    old, new = account.key(), account.key()
+    account.aws_config(f"[profile dev]\ncredential_process = {account.credential_process(old, new)}\n")
+    with account.gateway(profile="dev") as gateway:
+        assert account.ask(gateway).status == 200
+        del account.world.bedrock.verifier.keys[old.id]  # type: ignore[attr-defined]  # a dict, as World builds it
+        assert account.ask(gateway).status == 200
+    assert account.signers() == [old.id, old.id, new.id]
+
+
+def test_a_clock_that_is_off_is_corrected_once_and_the_session_goes_on(account: Account) -> None:
+    key = account.key()
+    account.aws_config(f"[profile dev]\ncredential_process = {account.credential_process(key)}\n")
+    ahead = timedelta(minutes=20)
+    bedrock = account.world.bedrock
+    bedrock.script = lambda ask: Fail(
+        400, "ValidationException", "a refusal with a date", headers=(("date", _date(ahead)),)
+    )
+    with account.gateway(profile="dev") as gateway:
+        # Answers of the simulated server have this machine's date; this one has that of AWS's clock.
+        assert account.ask(gateway).status == 400
+        bedrock.verifier = replace(bedrock.verifier, clock=lambda: datetime.now(UTC) + ahead)
+        bedrock.script = tools_story
+        assert account.ask(gateway).status == 200
+
+
+def _date(ahead: timedelta) -> str:
+    return format_datetime(datetime.now(UTC) + ahead, usegmt=True)
 
 
 def test_a_credential_process_runs_once_for_many_requests(account: Account) -> None:
