@@ -35,13 +35,14 @@ from openclaude.edge.accesslog import RotatingLog
 from openclaude.edge.admission import Door
 from openclaude.edge.awskeys import KeyStore
 from openclaude.edge.clock import LoopClock
+from openclaude.edge.connection import Report
 from openclaude.edge.control import Answer, ControlServer, Operation
 from openclaude.edge.dial import DialMap
 from openclaude.edge.egress import EgressWall
 from openclaude.edge.listener import Listener
 from openclaude.edge.sessions import Sessions, is_aws_s
 from openclaude.edge.tls import trusting
-from openclaude.edge.upstream import Report, UpstreamTransport
+from openclaude.edge.upstream import UpstreamTransport
 from openclaude.edge.worker import ThreadWorker
 from openclaude.gateway.exchange import Services
 from openclaude.gateway.late import LateDialect

@@ -9,13 +9,11 @@ from openclaude.credentials.policies import Passthrough
 from openclaude.credentials.sealed import AuthorizedRequest, ClientCredential
 from openclaude.domain.errors import ApiError
 from openclaude.domain.http import Origin, SafeHeaders, UpstreamRequest
+from openclaude.edge.connection import WRITE_HIGH, Call, UpstreamConnection
 from openclaude.edge.dial import DialMap
 from openclaude.edge.egress import EgressWall, head_bytes
 from openclaude.edge.upstream import (
-    WRITE_HIGH,
-    Call,
     Pool,
-    UpstreamConnection,
     UpstreamTransport,
 )
 

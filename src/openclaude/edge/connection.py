@@ -1,0 +1,303 @@
+"""One connection to a provider, and one request under way on it."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol, cast
+
+import httptools
+
+from openclaude.domain.errors import ApiError
+from openclaude.domain.http import Header
+from openclaude.edge.slices import SlicedWriter
+from openclaude.ports import Receiver
+from openclaude.wire import http1
+
+WRITE_HIGH: Final = 256 * 1024
+SMALL: Final = 16 * 1024
+"""Below this a head and its body are joined, so that they leave in one TLS record and one packet train."""
+
+Report = Callable[[BaseException], None]
+
+
+class Keeper(Protocol):
+    """Who keeps the connections to one origin."""
+
+    @property
+    def report(self) -> Report:
+        """Told of exceptions that no rule foresaw."""
+
+    def give_back(self, connection: "UpstreamConnection") -> None:
+        """The connection can serve another request."""
+
+    def forget(self, connection: "UpstreamConnection") -> None:
+        """The connection is gone."""
+
+    def trouble(self, what: str) -> ApiError:
+        """The error for what the provider did."""
+
+
+class UpstreamConnection(asyncio.Protocol):
+    """One connection to one origin."""
+
+    def __init__(self, pool: Keeper) -> None:
+        self._pool = pool
+        self._transport: asyncio.Transport | None = None
+        self._parser: httptools.HttpResponseParser | None = None
+        self._call: Call | None = None
+        self._headers: list[Header] = []
+        self._body: list[bytes] = []
+        self._head_bytes = 0
+        self._head_done = False
+        self._until_close = False
+        self._reusable = False
+        self.idle_since = 0.0
+        self._writer: SlicedWriter | None = None
+
+    @property
+    def full(self) -> bool:
+        """Whether the provider reads too slowly for what is written."""
+        return self._writer is not None and self._writer.full
+
+    @property
+    def usable(self) -> bool:
+        return self._transport is not None and not self._transport.is_closing()
+
+    def begin(self, call: "Call", pieces: Sequence[bytes]) -> None:
+        """Send a request's first bytes on this idle connection."""
+        self._call = call
+        self._parser = httptools.HttpResponseParser(self)
+        self._reset_head()
+        if len(pieces) > 1 and len(pieces[0]) + len(pieces[1]) <= SMALL:
+            pieces = (pieces[0] + pieces[1], *pieces[2:])
+        cast("SlicedWriter", self._writer).writelines(pieces)
+
+    def write(self, data: bytes) -> None:
+        if self._writer is not None:
+            self._writer.write(data)
+
+    def close(self) -> None:
+        self._call = None
+        if self._transport is not None:
+            self._transport.abort()
+
+    def pause(self) -> None:
+        if self.usable:
+            cast("asyncio.Transport", self._transport).pause_reading()
+
+    def resume(self) -> None:
+        if self.usable:
+            cast("asyncio.Transport", self._transport).resume_reading()
+
+    # asyncio
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=WRITE_HIGH)
+        self._writer = SlicedWriter(self._transport, self._drained)
+
+    def data_received(self, data: bytes) -> None:
+        if self._parser is None or self._call is None:
+            self.close()  # bytes that nobody asked for: the connection is out of step
+            return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserCallbackError as error:
+            cause = error.__context__
+            if isinstance(cause, http1.HeadError):
+                self._fail(f"sent an answer that cannot be trusted ({cause.message})")
+            else:
+                self._fail("sent an answer that the gateway could not handle", cause=cause)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self._fail("sent something that is not well-formed HTTP/1.1")
+        else:
+            self._try_to_deliver()
+        if not self._head_done:
+            self._head_bytes += len(data)
+            if self._head_bytes > http1.MAX_HEAD_BYTES:
+                self._fail("sent a response head that is too large")
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._pool.forget(self)
+        self._transport = self._writer = None
+        call, self._call = self._call, None
+        if call is None:
+            return
+        if self._until_close and self._head_done and exc is None:
+            call.complete()
+        else:
+            call.failed(self._pool.trouble("closed the connection before the answer was complete"))
+
+    def pause_writing(self) -> None:
+        if self._writer is not None:
+            self._writer.pause()
+        if self._call is not None:
+            self._call.receiver.upstream_full()
+
+    def resume_writing(self) -> None:
+        if self._writer is not None:
+            self._writer.resume()
+
+    def _drained(self) -> None:
+        if self._call is not None:
+            self._call.receiver.upstream_drained()
+
+    # llhttp
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        parser = cast("httptools.HttpResponseParser", self._parser)
+        status = parser.get_status_code()
+        if status < 200:
+            if status == 101:
+                raise http1.HeadError(502, "it switched protocols")
+            self._headers = []
+            return
+        if status > 599:
+            raise http1.HeadError(502, f"HTTP knows no status {status}")
+        if http1.splits_a_response(self._headers):
+            raise http1.HeadError(502, "a header has characters that are not allowed")
+        length = http1.response_framing(status, self._headers)
+        chunked = any(name.lower() == b"transfer-encoding" for name, _ in self._headers)
+        self._until_close = length is None and not chunked
+        self._head_done = True
+        if self._call is not None:
+            self._call.receiver.head(status, self._headers, length)
+
+    def on_body(self, data: bytes) -> None:
+        # A provider that streams sends each event as a chunk of its own, and one read brings many of them.
+        self._body.append(data)
+
+    def on_message_complete(self) -> None:
+        parser = cast("httptools.HttpResponseParser", self._parser)
+        if not self._head_done:
+            self._reset_head()  # an interim response (100, 103): the real one follows
+            return
+        self._deliver()
+        # valid only inside this callback
+        self._reusable = parser.should_keep_alive() and not self._until_close
+        call, self._call = self._call, None
+        if call is None:
+            return
+        if self._reusable and call.sent_everything and self.usable:
+            self.resume()
+            self._pool.give_back(self)
+        elif self._transport is not None:
+            self._transport.close()
+        call.complete()
+
+    # inner workings
+
+    def _try_to_deliver(self) -> None:
+        try:
+            self._deliver()
+        except Exception as error:  # noqa: BLE001  whatever it is, the client has to hear of it
+            self._fail("sent an answer that the gateway could not handle", cause=error)
+
+    def _deliver(self) -> None:
+        """Hand on the body bytes of this read, in one piece."""
+        if not self._body:
+            return
+        pieces, self._body = self._body, []
+        if self._call is not None:
+            self._call.receiver.data(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+
+    def _reset_head(self) -> None:
+        self._headers = []
+        self._body = []
+        self._head_bytes = 0
+        self._head_done = False
+        self._until_close = False
+
+    def _fail(self, what: str, *, cause: BaseException | None = None) -> None:
+        """Give up on this connection; what came before the fault is handed on first, unless the fault was ours."""
+        if cause is None:
+            self._try_to_deliver()
+        call, self._call = self._call, None
+        if self._transport is not None:
+            self._transport.abort()
+        if cause is not None:
+            self._pool.report(cause)
+        if call is not None:
+            call.failed(self._pool.trouble(what))
+
+
+class Call:
+    """One request under way: before it has a connection it holds the bytes to send."""
+
+    def __init__(self, receiver: Receiver, expected: int) -> None:
+        self.receiver = receiver
+        self._left = expected
+        self._held: list[bytes] = []
+        self._held_bytes = 0
+        self._connection: UpstreamConnection | None = None
+        self._dialling: asyncio.Task[None] | None = None
+        self._over = False
+
+    @property
+    def sent_everything(self) -> bool:
+        return self._left == 0
+
+    def dial(self, task: "asyncio.Task[None]") -> None:
+        self._dialling = task
+
+    def hold(self, pieces: Sequence[bytes]) -> None:
+        self._held.extend(pieces)
+
+    def attach(self, connection: UpstreamConnection) -> None:
+        """Send what is held on this connection."""
+        self._dialling = None
+        if self._over:
+            connection.close()
+            return
+        self._connection = connection
+        pieces, self._held = self._held, []
+        connection.begin(self, pieces)
+        if self._held_bytes > WRITE_HIGH and not connection.full:
+            self.receiver.upstream_drained()
+
+    def write(self, data: bytes) -> None:
+        if self._over:
+            return
+        self._left -= len(data)
+        if self._connection is not None:
+            self._connection.write(data)
+            return
+        self._held.append(data)
+        self._held_bytes += len(data)
+        if self._held_bytes > WRITE_HIGH:
+            # Nobody reads yet: without this the whole upload would wait here while the connection is dialled.
+            self.receiver.upstream_full()
+
+    def cancel(self) -> None:
+        if self._over:
+            return
+        self._over = True
+        self._held = []
+        if self._dialling is not None:
+            self._dialling.cancel()
+        if self._connection is not None:
+            self._connection.close()
+
+    def pause(self) -> None:
+        if self._connection is not None and not self._over:
+            self._connection.pause()
+
+    def resume(self) -> None:
+        if self._connection is not None and not self._over:
+            self._connection.resume()
+
+    def complete(self) -> None:
+        if not self._over:
+            self._over = True
+            self.receiver.complete()
+
+    def failed(self, error: ApiError) -> None:
+        if not self._over:
+            self._over = True
+            self._held = []
+            self.receiver.failed(error)
