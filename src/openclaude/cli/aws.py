@@ -86,7 +86,7 @@ def run(args: argparse.Namespace, *, env: Mapping[str, str], stdout: TextIO, std
     except PROBLEMS as error:
         return explain(stderr, error)
     if args.aws_command == "policy":
-        return _policy(args, read, stdout, stderr)
+        return _policy(args, read, env, stdout, stderr)
     from openclaude.edge.dial import DialError  # noqa: PLC0415 - the policy needs no network
     from openclaude.edge.tls import NoTrustStoreError  # noqa: PLC0415
 
@@ -101,10 +101,18 @@ def run(args: argparse.Namespace, *, env: Mapping[str, str], stdout: TextIO, std
         return FAILED
 
 
-def _policy(args: argparse.Namespace, read: config.Config, stdout: TextIO, stderr: TextIO) -> int:
+def _policy(
+    args: argparse.Namespace, read: config.Config, env: Mapping[str, str], stdout: TextIO, stderr: TextIO
+) -> int:
     from openclaude.preflight.policy import policy  # noqa: PLC0415 - each of the three commands needs its own part
 
-    found = policy(read.routes, account=args.account, read_models=args.read_models, api_key=args.api_key)
+    used = dict.fromkeys(
+        route.key_variable
+        for route in read.routes
+        if route.to == "bedrock" and route.profile is None and env.get(route.key_variable)
+    )
+    with_key = bool(args.api_key or used)
+    found = policy(read.routes, account=args.account, read_models=args.read_models, api_key=with_key)
     if not found.document["Statement"]:
         say(stderr, _NO_ROUTE)
         print(f"hint: {_ADD_ROUTE}", file=stderr)
@@ -112,6 +120,8 @@ def _policy(args: argparse.Namespace, read: config.Config, stdout: TextIO, stder
     print(json.dumps(found.document, indent=2), file=stdout)
     invokes = found.document["Statement"][0]["Sid"] == "InvokeModels"
     say(stderr, f"{_ATTACH}; {_STREAMS}" if invokes else _ATTACH)
+    for variable in used:
+        say(stderr, f"{variable} is set, and routes without a profile send it: its use is allowed as well")
     for note in found.notes:
         say(stderr, note)
     return 0
@@ -162,8 +172,9 @@ def _models(
     found = find_now(profile, region, env)
     if found.signer is None:
         return _failed(stderr, found.seen, found.remedy)
+    switches = {"fips": first.fips, "dualstack": first.dualstack} if first else {}
     try:
-        listed, others = models(caller(args), found.signer, region)
+        listed, others = models(caller(args), found.signer, region, **switches)
     except ApiError as error:
         return _failed(stderr, *problem_of(error))
     except UnreachableError as error:

@@ -1,9 +1,9 @@
 """The models of a region, each with what openClaude would make of it."""
 
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from importlib.resources import files
 from typing import Any, Final
 from urllib.parse import quote
@@ -51,17 +51,21 @@ class Model:
         return ((self.id,) if self.on_demand else ()) + self.profiles
 
 
-def models(caller: Caller, signer: Signer, region: str) -> tuple[list[Model], int]:
+def models(
+    caller: Caller, signer: Signer, region: str, *, fips: bool = False, dualstack: bool = False
+) -> tuple[list[Model], int]:
     """The region's models that answer with text, sorted by id, and how many others there are.
+
+    `fips` and `dualstack` choose the control plane's endpoint.
 
     Raises:
         ApiError: AWS refuses to list them.
         UnreachableError: it does not answer.
     """
-    summaries = _get(caller, signer, region, "ListFoundationModels", "/foundation-models").get(
-        "modelSummaries", []
-    )
-    profiles = _profiles(caller, signer, region)
+    origin = control_plane(region, fips=fips, dualstack=dualstack)
+    get = partial(_get, caller, signer, Ask(origin, "bedrock", region, "GET", "/"))
+    summaries = get("ListFoundationModels", "/foundation-models").get("modelSummaries", [])
+    profiles = _profiles(get)
     texts = [entry for entry in summaries if "TEXT" in entry.get("outputModalities", [])]
     found = [_model(entry, profiles) for entry in texts]
     return sorted(found, key=lambda model: model.id), len(summaries) - len(texts)
@@ -74,14 +78,14 @@ def prices() -> tuple[Mapping[str, tuple[float, float]], str]:
     return {name: (row[0], row[1]) for name, row in table["price"].items()}, table["checked"]
 
 
-def _profiles(caller: Caller, signer: Signer, region: str) -> dict[str, list[str]]:
+def _profiles(get: Callable[[str, str], dict[str, Any]]) -> dict[str, list[str]]:
     """Model id to the ids of the profiles that AWS has defined for it."""
     by_model: dict[str, list[str]] = {}
     token = ""
     for _ in range(_MOST_PAGES):
         more = f"&nextToken={quote(token, safe='-_.~')}" if token else ""
         target = f"/inference-profiles?maxResults=1000{more}&type=SYSTEM_DEFINED"
-        page = _get(caller, signer, region, "ListInferenceProfiles", target)
+        page = get("ListInferenceProfiles", target)
         for entry in page.get("inferenceProfileSummaries", []):
             arns = [routed.get("modelArn", "") for routed in entry.get("models", [])]
             for model in dict.fromkeys(arn.rpartition("/")[2] for arn in arns):
@@ -109,10 +113,10 @@ def _model(entry: Mapping[str, Any], profiles: Mapping[str, list[str]]) -> Model
     )
 
 
-def _get(caller: Caller, signer: Signer, region: str, operation: str, target: str) -> dict[str, Any]:
-    answer: Answer = caller.call(signer, Ask(control_plane(region), "bedrock", region, "GET", target))
+def _get(caller: Caller, signer: Signer, service: Ask, operation: str, target: str) -> dict[str, Any]:
+    answer: Answer = caller.call(signer, replace(service, target=target))
     if answer.status != 200:
-        place = errors.Place(operation, "", region)
+        place = errors.Place(operation, "", service.region)
         raise errors.failure(answer.status, answer.headers, answer.body, place)
     found = jsontext.loads(answer.body)
     return found if isinstance(found, dict) else {}

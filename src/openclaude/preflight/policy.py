@@ -17,8 +17,8 @@ from openclaude.config.values import RouteConfig
 from openclaude.domain.aws import PLATFORM
 from openclaude.preflight.places import DESTINATIONS, GLOBAL, geo_of, partition
 
-ACCOUNT: Final = "ACCOUNT"
-"""Stands for the account's number where it is not known."""
+ACCOUNT: Final = "*"
+"""Stands for the account's number where it is not known: an identity's policy reaches nothing of another account."""
 
 _INVOKE: Final = ("bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream")
 _COUNT: Final = ("bedrock:CountTokens",)
@@ -150,7 +150,7 @@ def _kind(model: str) -> str:
 
 def _notes(routes: Iterable[tuple[RouteConfig, Profile]], resources: Iterable[str]) -> Iterator[str]:
     if any(f":{ACCOUNT}:" in arn for arn in resources):
-        yield f"replace {ACCOUNT} by the 12 digits of your account, or give them with --account"
+        yield "`*` stands for your account in ARNs of what it owns; --account writes its 12 digits instead"
     for route, profile in routes:
         model = route.model or ""
         kind = _kind(model)

@@ -113,10 +113,26 @@ def test_the_policys_options_add_their_statements(folder: Path) -> None:
     assert stderr.count("\n") == 1
 
 
+def test_an_api_key_in_the_environment_is_allowed_where_a_route_would_send_it(folder: Path) -> None:
+    env = {"AWS_BEARER_TOKEN_BEDROCK": "an-invented-key"}
+    code, stdout, stderr = ran(folder, "policy", env=env)
+    assert code == 0
+    assert json.loads(stdout)["Statement"][-1] == {
+        "Sid": "UseApiKey",
+        "Effect": "Allow",
+        "Action": ["bedrock:CallWithBearerToken"],
+        "Resource": ["*"],
+    }
+    assert "AWS_BEARER_TOKEN_BEDROCK is set, and routes without a profile send it" in stderr
+    assert "an-invented-key" not in stdout + stderr
+    code, stdout, stderr = ran(folder, "policy", env=env, config=f'{QWEN}profile = "work"\n')
+    assert "CallWithBearerToken" not in stdout + stderr
+
+
 def test_the_stand_in_of_the_account_is_mentioned(folder: Path) -> None:
     profile = QWEN.replace("qwen.qwen3-coder-next", "us.amazon.nova-2-lite-v1:0")
     assert ran(folder, "policy", config=profile)[2].endswith(
-        "openclaude: replace ACCOUNT by the 12 digits of your account, or give them with --account\n"
+        "openclaude: `*` stands for your account in ARNs of what it owns; --account writes its 12 digits instead\n"
     )
 
 

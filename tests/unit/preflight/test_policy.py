@@ -44,7 +44,7 @@ def model(region: str, name: str, aws: str = "aws") -> str:
 
 SONNET = "anthropic.claude-sonnet-4-6"
 SONNET_US = [
-    f"arn:aws:bedrock:us-west-2:ACCOUNT:inference-profile/us.{SONNET}",
+    f"arn:aws:bedrock:us-west-2:*:inference-profile/us.{SONNET}",
     model("us-west-2", SONNET),
     model("us-east-1", SONNET),
     model("us-east-2", SONNET),
@@ -71,7 +71,7 @@ CASES = [
         [bedrock(f"us.{NOVA}", "ca-central-1")],
         [
             invoke(
-                f"arn:aws:bedrock:ca-central-1:ACCOUNT:inference-profile/us.{NOVA}",
+                f"arn:aws:bedrock:ca-central-1:*:inference-profile/us.{NOVA}",
                 *(model(region, NOVA) for region in ("ca-central-1", "us-east-1", "us-east-2", "us-west-2")),
             )
         ],
@@ -81,7 +81,7 @@ CASES = [
         [bedrock(f"global.{NOVA}")],
         [
             invoke(
-                f"arn:aws:bedrock:us-west-2:ACCOUNT:inference-profile/global.{NOVA}",
+                f"arn:aws:bedrock:us-west-2:*:inference-profile/global.{NOVA}",
                 model("us-west-2", NOVA),
                 model("", NOVA),
             )
@@ -92,7 +92,7 @@ CASES = [
         [bedrock(f"us-gov.{NOVA}", "us-gov-west-1")],
         [
             invoke(
-                f"arn:aws-us-gov:bedrock:us-gov-west-1:ACCOUNT:inference-profile/us-gov.{NOVA}",
+                f"arn:aws-us-gov:bedrock:us-gov-west-1:*:inference-profile/us-gov.{NOVA}",
                 model("us-gov-west-1", NOVA, "aws-us-gov"),
                 model("us-gov-east-1", NOVA, "aws-us-gov"),
             )
@@ -130,7 +130,7 @@ CASES = [
                 "Sid": "UseMantle",
                 "Effect": "Allow",
                 "Action": ["bedrock-mantle:CreateInference", "bedrock-mantle:CountTokens"],
-                "Resource": ["arn:aws:bedrock-mantle:us-west-2:ACCOUNT:project/*"],
+                "Resource": ["arn:aws:bedrock-mantle:us-west-2:*:project/*"],
             }
         ],
         id="mantle",
@@ -142,7 +142,7 @@ CASES = [
                 "Sid": "UsePlatform",
                 "Effect": "Allow",
                 "Action": ["aws-external-anthropic:CreateInference", "aws-external-anthropic:CountTokens"],
-                "Resource": ["arn:aws:aws-external-anthropic:us-west-2:ACCOUNT:workspace/wrkspc_01"],
+                "Resource": ["arn:aws:aws-external-anthropic:us-west-2:*:workspace/wrkspc_01"],
             }
         ],
         id="the platform",
@@ -192,14 +192,14 @@ def test_every_geo_expands_to_the_model_in_each_of_its_regions(geo: str) -> None
     region = DESTINATIONS[geo][-1]
     [statement] = policy(routes(bedrock(f"{geo}.{NOVA}", region))).document["Statement"]
     profile, *models = statement["Resource"]
-    assert profile.endswith(f":bedrock:{region}:ACCOUNT:inference-profile/{geo}.{NOVA}")
+    assert profile.endswith(f":bedrock:{region}:*:inference-profile/{geo}.{NOVA}")
     assert {arn.split(":")[3] for arn in models} == set(DESTINATIONS[geo])
     assert {arn.rpartition("/")[2] for arn in models} == {NOVA}
 
 
 def test_the_account_takes_the_place_of_its_stand_in_everywhere() -> None:
     found = policy(routes(bedrock(f"us.{SONNET}")), account="111122223333")
-    assert "ACCOUNT" not in json.dumps(found.document)
+    assert ":*:" not in json.dumps(found.document)
     assert found.notes == ()
 
 
@@ -236,7 +236,7 @@ HIDDEN = [
     ),
     pytest.param(
         bedrock(f"eu.{NOVA}", "eu-west-1"),
-        "replace ACCOUNT by the 12 digits of your account, or give them with --account",
+        "`*` stands for your account in ARNs of what it owns; --account writes its 12 digits instead",
         id="account",
     ),
 ]
