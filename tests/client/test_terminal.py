@@ -46,7 +46,10 @@ def log_lines(home: Home, *fields: str) -> list[str]:
 def test_a_session_at_the_terminal_talks_to_both_routes_and_ends(
     home: Home, project: Path, world: World, words: str
 ) -> None:
-    """With the traffic a user has: the client probes the quota and asks for a title, both in the haiku slot."""
+    """With the traffic a user has: the client probes the quota and asks for a title, both in the haiku slot.
+
+    The title is structured output; the window has its name from it.
+    """
     configure(home)
     trust(home, project)
     env = {name: value for name, value in with_client(home, world.aws_env()).items() if name != TRAFFIC}
@@ -58,6 +61,7 @@ def test_a_session_at_the_terminal_talks_to_both_routes_and_ends(
         terminal.type(ENTER)
         terminal.wait_for(lambda text: words in text)
         world.wait_for(lambda rows: any(row.server == "bedrock" for row in rows))
+        terminal.wait_for(lambda _: TITLE in terminal.screen.title)
         terminal.wait_for(lambda text: "esc to interrupt" not in text)
         code = terminal.press_until_end(CTRL_C)  # one press asks for another
 
@@ -68,6 +72,9 @@ def test_a_session_at_the_terminal_talks_to_both_routes_and_ends(
     ]
     assert len(titles) == 1
     assert "where are the herons" in json.dumps(titles[0].json()["messages"])
+    wanted = titles[0].json()["outputConfig"]["textFormat"]
+    assert wanted["type"] == "json_schema"
+    assert list(json.loads(wanted["structure"]["jsonSchema"]["schema"])["properties"]) == ["title"]
     # The probe is one user message, "quota", for one token: answered here, with no provider asked.
     assert '"text": "quota"' not in json.dumps([row.json() for row in titles])
     probes = [line for line in log_lines(home, "slot=haiku", "status=200") if "credential=" not in line]

@@ -27,7 +27,7 @@ _BECOME = (
 )
 _TOKEN = re.compile(
     r"\x1b\[(?P<arguments>[0-9;?<>=]*)[ -/]*(?P<command>[@-~])"
-    r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"
+    r"|\x1b\](?:[012];(?P<title>[^\x07\x1b]*)|[^\x07\x1b]*)(?:\x07|\x1b\\)"
     r"|\x1bP[^\x1b]*\x1b\\"
     r"|\x1b[ -/]*[0-Z\\^-~]"
     r"|(?P<control>[\x00-\x1a\x1c-\x1f\x7f])"
@@ -36,9 +36,13 @@ _TOKEN = re.compile(
 
 
 class Screen:
-    """As much of a terminal as it takes to read what a person would see: text, cursor moves, erasing."""
+    """As much of a terminal as it takes to read what a person would see: text, cursor moves, erasing.
+
+    `title` is what the window is called.
+    """
 
     def __init__(self) -> None:
+        self.title = ""
         self._cells = [[" "] * COLUMNS for _ in range(ROWS)]
         self._row = self._column = 0
         self._pending = ""
@@ -58,6 +62,8 @@ class Screen:
                 self._write(found["text"])
             elif found["command"]:
                 self._command(found["command"], found["arguments"])
+            elif found["title"]:
+                self.title = found["title"]
             elif found["control"]:
                 self._control(found["control"])
         self._pending = text[place:]  # a sequence whose end has not arrived
