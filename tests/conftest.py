@@ -1,12 +1,28 @@
 """Fixtures every test may ask for."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from support.converse_check import NotConverseError
+from support.every_request import watched
 from support.product import Home, make_home
+
+
+@pytest.fixture(scope="session")
+def broken_requests() -> Iterator[list[NotConverseError]]:
+    """What this process made for Bedrock that Bedrock would not read."""
+    with watched() as broken:
+        yield broken
+
+
+@pytest.fixture(autouse=True)
+def _every_request_to_bedrock_is_valid(broken_requests: list[NotConverseError]) -> Iterator[None]:
+    broken_requests.clear()
+    yield
+    assert broken_requests == []
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from botocore.serialize import create_serializer
 from botocore.validate import ParamValidator
 
 MAX_POINTS = 4
+MAX_BODY = 25_000_000
 DOCUMENT_NAME = re.compile(r"[A-Za-z0-9()\[\]-]+( [A-Za-z0-9()\[\]-]+)*")
 
 
@@ -38,13 +39,26 @@ def check_request(
     operation: str, model_id: str, body: dict[str, Any], *, trailing_assistant: bool = False
 ) -> None:
     """Raise NotConverseError unless botocore would send this body and Bedrock would read it."""
+    check_shape(operation, model_id, body)
+    check_conversation(body, trailing_assistant=trailing_assistant)
+
+
+def check_shape(operation: str, model_id: str, body: dict[str, Any]) -> None:
+    """Raise NotConverseError unless botocore would send this body."""
     model = service_model().operation_model(operation)
     params = to_params(model.input_shape, {"modelId": model_id, **body}, operation)
     report = ParamValidator().validate(params, model.input_shape)
     need(not report.has_errors(), report.generate_report())
     wire = create_serializer("rest-json").serialize_to_request(params, model)
     need(json.loads(wire["body"]) == body, "botocore would send another body")
-    check_conversation(body, trailing_assistant=trailing_assistant)
+
+
+def check_invoke(operation: str, model_id: str, payload: bytes) -> None:
+    """Raise NotConverseError unless botocore would send this body of InvokeModel."""
+    shape = service_model().operation_model(operation).input_shape
+    report = ParamValidator().validate({"modelId": model_id, "body": payload}, shape)
+    need(not report.has_errors(), report.generate_report())
+    need(len(payload) <= MAX_BODY, f"{len(payload)} bytes")
 
 
 def to_params(shape: Shape, value: Any, path: str) -> Any:

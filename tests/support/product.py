@@ -15,6 +15,7 @@ from openclaude.launcher.control import Running
 from openclaude.launcher.daemon import Gateway
 from openclaude.launcher.state import State, open_state
 from openclaude.simulator.world import World
+from support.every_request import check_rows
 
 OPENCLAUDE = (sys.executable, "-P", "-m", "openclaude")
 CLIENT = Path(__file__).resolve().parents[2] / ".cache" / "client" / "node_modules" / ".bin" / "claude"
@@ -99,7 +100,11 @@ def gateway_for(
     env: Mapping[str, str] | None = None,
     flags: Sequence[str] = (),
 ) -> Iterator[Gateway]:
-    """A gateway process whose providers are the world's simulators; stopped at the end."""
+    """A gateway process whose providers are the world's simulators; stopped at the end.
+
+    Raises:
+        NotConverseError: it sent something Bedrock would not read, whether or not anybody noticed.
+    """
     state = home.state()
     told = {**home.env, **world.aws_env(), **(env or {})}
     redirects = [flag for entry in world.connect_to for flag in ("--connect-to", entry)]
@@ -116,5 +121,6 @@ def gateway_for(
         gateway = daemon.find(state, state.secrets())
         assert gateway is not None
         yield gateway
+        check_rows(world.log.requests("bedrock"))
     finally:
         daemon.stop(state)
