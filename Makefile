@@ -6,7 +6,7 @@ CLIENT := .cache/client
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 XDIST  ?= -n 2
 
-.PHONY: help demo test check lint fmt types contracts client lock clean
+.PHONY: help demo test nightly check lint fmt types contracts client lock clean
 
 help: ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -37,6 +37,9 @@ client: $(CLIENT)/.installed ## install the real Claude Code client for the test
 
 test: $(VENV)/.dev $(CLIENT)/.installed ## every test, the real client included
 	$(BIN)/python -m pytest $(XDIST) --dist=worksteal $(PYTEST)
+
+nightly: $(VENV)/.dev ## the fuzz tests with 20,000 examples each
+	FUZZ_EXAMPLES=20000 $(BIN)/python -m pytest $(XDIST) --dist=worksteal tests/fuzz $(PYTEST)
 
 check: lint types contracts ## formatting, lint, types and import contracts
 

@@ -106,6 +106,17 @@ def test_the_last_change_of_a_tool_in_the_conversation_wins() -> None:
     assert names(built([tool(), LATE], messages=back)) == ["grep", "inline"]
 
 
+def test_a_server_tool_that_only_the_history_adds_is_no_reason_to_refuse() -> None:
+    search = {"type": "web_search_20250305", "name": "web_search"}
+    messages = [
+        {"role": "user", "content": "x"},
+        changed("tool_addition", {"type": "tool_definition", "definition": search}),
+    ]
+    assert names(built([], messages=messages)) == []
+    with pytest.raises(ApiError, match="web_search runs on Anthropic's servers"):
+        built([search])
+
+
 def test_a_compaction_block_tells_the_changes_it_replaces() -> None:
     change = {"type": "tool_addition", "tool": {"type": "tool_reference", "name": "late"}}
     history = read_history(
