@@ -6,7 +6,7 @@ import signal
 import socket
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -32,16 +32,15 @@ from openclaude.domain.models import CLIENT_DEFAULTS
 from openclaude.domain.routes import RouteTable
 from openclaude.edge import memory
 from openclaude.edge.accesslog import RotatingLog
-from openclaude.edge.admission import Door
 from openclaude.edge.awskeys import KeyStore
 from openclaude.edge.clock import LoopClock
 from openclaude.edge.connection import Report
 from openclaude.edge.control import Answer, ControlServer, Operation
 from openclaude.edge.dial import DialMap
+from openclaude.edge.doors import Doors, Keys
 from openclaude.edge.egress import EgressWall
-from openclaude.edge.listener import Listener
 from openclaude.edge.sessions import Sessions, is_aws_s
-from openclaude.edge.tls import trusting
+from openclaude.edge.tls import Loopback, Pair, trusting
 from openclaude.edge.upstream import UpstreamTransport
 from openclaude.edge.worker import ThreadWorker
 from openclaude.gateway.exchange import Services
@@ -61,10 +60,11 @@ BEDROCK = "bedrock"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything a gateway is made of, before it runs."""
+    """Everything a gateway is made of, before it runs. `sockets` and `certificates` are as in `edge.doors` and `edge.tls`."""
 
     config: Config
-    listening: socket.socket
+    sockets: Mapping[str, socket.socket]
+    certificates: Callable[[], Sequence[Pair]]
     control: socket.socket
     log_file: Path
     base_path: str = field(repr=False)
@@ -84,7 +84,7 @@ async def serve(plan: Plan) -> None:
         loop.add_signal_handler(number, stopping.set)
     log = RotatingLog(plan.log_file)
     clock = LoopClock()
-    port = plan.listening.getsockname()[1]
+    port = plan.sockets["mutual"].getsockname()[1]
 
     def report(error: BaseException) -> None:
         log.event("internal-error", kind=type(error).__name__, where=_where(error))
@@ -102,12 +102,13 @@ async def serve(plan: Plan) -> None:
     store = KeyStore(sessions, wall=time.time)
     routes = build_routes(plan.config, store)
     pipeline = Pipeline(routes, services, listed_models(plan.config), plan.config.slots)
-    listener = Listener(Door(port, plan.base_path.encode(), plan.identity), pipeline, report=report)
+    keys = Keys(plan.base_path.encode(), plan.identity, sessions.tokens)
+    doors = Doors(plan.sockets, Loopback(plan.certificates, time.time), keys, pipeline, report)
     facts = {"pid": os.getpid(), "port": port, "version": __version__, "config": plan.config.text_sha256}
-    operations = _operations(facts, services, listener, sessions, stopping, wall)
+    operations = _operations(facts, services, doors, sessions, stopping, wall)
     operations["credentials"] = lambda _: Answer({"credentials": store.held()})
     control = ControlServer(operations)
-    await listener.start(plan.listening)
+    await doors.start()
     await control.start(plan.control)
     memory.settle()
     log.event("started", version=__version__, port=str(port), pid=str(os.getpid()))
@@ -115,7 +116,7 @@ async def serve(plan: Plan) -> None:
         plan.ready()
     await stopping.wait()
     control.stop()  # first: a launcher that comes now waits for the end and starts the next gateway
-    await listener.stop(grace=GRACE)
+    await doors.stop(grace=GRACE)
     transport.close()
     worker.close()
     store.close()
@@ -126,7 +127,7 @@ async def serve(plan: Plan) -> None:
 def _operations(
     facts: Mapping[str, Any],
     services: Services,
-    listener: Listener,
+    doors: Doors,
     sessions: Sessions,
     stopping: asyncio.Event,
     wall: EgressWall,
@@ -139,7 +140,7 @@ def _operations(
             "uptime": services.clock.monotonic() - started,
             "in_flight": services.in_flight,
             "served": services.served,
-            "connections": listener.connections,
+            "connections": doors.connections,
             "sessions": len(sessions),
             "egress_stopped": wall.count,
         }
@@ -151,12 +152,29 @@ def _operations(
 
     def session(request: Mapping[str, Any]) -> Answer:
         variables = request.get("aws")
-        name = sessions.register(variables if isinstance(variables, dict) else {})
-        return Answer(
-            {"session": name}, on_close=None if request.get("keep") else lambda: sessions.forget(name)
-        )
+        name = sessions.register(variables) if isinstance(variables, dict) else ""
+        token = sessions.grant() if request.get("token") else ""
 
-    return {"status": status, "stop": stop, "session": session}
+        def over() -> None:
+            sessions.forget(name)
+            sessions.revoke(token)
+
+        return Answer({"session": name, "token": token}, on_close=None if request.get("keep") else over)
+
+    def open_door(request: Mapping[str, Any]) -> Answer:
+        return Answer({"port": doors.open(str(request.get("door")))})
+
+    def certificates(_: Mapping[str, Any]) -> Answer:
+        doors.refresh()
+        return Answer({"refreshed": True})
+
+    return {
+        "status": status,
+        "stop": stop,
+        "session": session,
+        "open": open_door,
+        "certificates": certificates,
+    }
 
 
 def _without_aws(env: Mapping[str, str]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import re
 import tempfile
 import time
 from collections.abc import Iterator
@@ -79,7 +80,7 @@ def test_a_gateway_starts_beside_a_stranger_and_stays_reachable_when_it_has_left
         assert first.returncode == 0
         assert running is not None
         assert running.port != squatter.port
-        assert started_with.startswith(f"http://127.0.0.1:{running.port}/")
+        assert started_with == f"https://127.0.0.1:{running.port}"
         assert f"port {squatter.port} is taken by " in first.stderr
         assert THIS_PROCESS in first.stderr
         assert f"Using port {running.port} for this gateway" in first.stderr
@@ -120,7 +121,7 @@ def test_a_stranger_on_the_default_port_is_gone_round_without_any_configuration(
         assert done.returncode == 0
         assert running is not None
         assert running.port != DEFAULT_PORT
-        assert base_url(tmp_path).startswith(f"http://127.0.0.1:{running.port}/")
+        assert base_url(tmp_path) == f"https://127.0.0.1:{running.port}"
         assert f"port {DEFAULT_PORT} is taken by " in done.stderr
         assert squatter is None or squatter.connections == 0
 
@@ -145,7 +146,7 @@ def test_a_free_port_is_used_without_a_word(stopped: Home, tmp_path: Path) -> No
     done = stopped.run("-p", "hello", env=with_aws(fake_client(stopped, tmp_path)))
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert base_url(tmp_path).startswith(f"http://127.0.0.1:{port}/")
+    assert re.fullmatch(rf"https://127\.0\.0\.1:{port}/s-[0-9a-f]{{12}}", base_url(tmp_path))
 
 
 def with_aws(env: dict[str, str]) -> dict[str, str]:

@@ -280,9 +280,15 @@ def test_the_aws_secret_is_nowhere_and_what_aws_must_see_is_at_bedrock_only(told
         assert not holds(elsewhere, told.aws[name])
 
 
-def test_only_the_client_itself_has_seen_the_gateways_secret(told: Told) -> None:
-    secret = told.home.state().secrets().base_path
+def test_nobody_has_seen_a_secret_of_the_gateway(told: Told) -> None:
+    """Mutual TLS needs none on the way: the client's settings name files, and what they hold is nowhere else."""
+    held = told.home.state().secrets()
+    keys = [path.read_text().splitlines()[1] for path in (told.home.state_home / "tls").rglob("client.key")]
+    settings = (told.home.state_home / "settings.json").read_text()
 
-    assert secret not in told.done.stdout + told.done.stderr
-    assert not holds(told.anthropic_wire + told.bedrock_wire + told.gateway_process, secret)
-    assert secret in (told.home.state_home / "settings.json").read_text()
+    assert len(keys) == 1
+    assert "https://127.0.0.1:" in settings
+    seen = told.anthropic_wire + told.bedrock_wire + told.gateway_process + settings.encode()
+    for secret in (held.base_path, held.identity, *keys):
+        assert secret not in told.done.stdout + told.done.stderr
+        assert not holds(seen, secret)

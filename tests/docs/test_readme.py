@@ -1,5 +1,6 @@
 """The README is what a newcomer reads: what it shows has been run."""
 
+import json
 import re
 import subprocess
 import sys
@@ -54,8 +55,8 @@ def test_the_configuration_is_the_default_one_with_a_profile() -> None:
 
 
 def test_the_example_for_other_clients_runs_and_its_key_reaches_no_provider(home: Home) -> None:
-    with World(keep_raw=True) as world, gateway_for(home, world) as gateway:
-        env = {**home.env, "ANTHROPIC_BASE_URL": gateway.base_url, "NO_PROXY": "127.0.0.1,localhost"}
+    with World(keep_raw=True) as world, gateway_for(home, world):
+        env = {**home.env, **json.loads(home.run("env", "--http", "--json").stdout)}
         done = subprocess.run(
             [sys.executable, "-c", fenced("python")],
             env=env,

@@ -11,10 +11,12 @@ import pytest
 
 from openclaude.config import PRESETS
 from openclaude.domain.models import CLIENT_DEFAULTS
+from openclaude.launcher.daemon import Gateway
 from openclaude.simulator.script import Answer, Ask, Fail, Script, StreamError, Text, Thinking, ToolUse, say
 from openclaude.simulator.world import World
 from support.product import Home
 from support.staging import Plays, Stage, serving, staged
+from support.trust import context
 
 pytestmark = pytest.mark.xdist_group("all-bedrock")
 
@@ -54,14 +56,19 @@ def bedrock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 
 @contextmanager
-def client(base_url: str, login: str) -> Iterator[anthropic.Anthropic]:
-    with anthropic.Anthropic(base_url=base_url, auth_token=login, max_retries=0) as made:
+def client(gateway: Gateway, login: str) -> Iterator[anthropic.Anthropic]:
+    with (
+        anthropic.DefaultHttpxClient(verify=context(gateway) or False) as http,
+        anthropic.Anthropic(
+            base_url=gateway.base_url, auth_token=login, max_retries=0, http_client=http
+        ) as made,
+    ):
         yield made
 
 
 @pytest.fixture
 def sdk(bedrock: Stage) -> Iterator[anthropic.Anthropic]:
-    with client(bedrock.gateway.base_url, bedrock.home.login) as made:
+    with client(bedrock.gateway, bedrock.home.login) as made:
         yield made
 
 
@@ -220,7 +227,7 @@ def test_the_messages_endpoint_on_aws_serves_whole_answers_and_streams(home: Hom
     with (
         World(plays, mantle=True, keep_raw=True) as world,
         serving(home, world.connect_to, world.ca_file, env=world.aws_env()) as gateway,
-        client(gateway.base_url, home.login) as sdk,
+        client(gateway, home.login) as sdk,
     ):
         name = plays.add(lambda ask: say(f"served as {ask.model}, in several words"))
         ask: Any = {"model": OPUS, "max_tokens": 64, "messages": [{"role": "user", "content": name}]}
@@ -254,7 +261,7 @@ def test_the_platform_on_aws_serves_and_counts_without_the_client_s_login(
         world.platform.api_keys = [key]
         with (
             serving(home, world.connect_to, world.ca_file, env=env) as gateway,
-            client(gateway.base_url, home.login) as sdk,
+            client(gateway, home.login) as sdk,
         ):
             ask: Any = {"model": OPUS, "messages": [{"role": "user", "content": "hi"}]}
             message = sdk.messages.create(max_tokens=64, **ask)
@@ -279,7 +286,7 @@ def test_a_route_s_capabilities_reach_the_request(home: Home, tmp_path: Path) ->
     with (
         World(Plays()) as world,
         serving(home, world.connect_to, world.ca_file, env=world.aws_env()) as gateway,
-        client(gateway.base_url, home.login) as sdk,
+        client(gateway, home.login) as sdk,
     ):
         sdk.messages.create(model=OPUS, max_tokens=64, messages=[{"role": "user", "content": "hi"}])
         (row,) = world.requests()

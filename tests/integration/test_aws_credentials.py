@@ -111,7 +111,7 @@ class Account:
 
     def ask(self, gateway: Gateway, model: str = QWEN, *, stream: bool = False) -> Response:
         body = message_body(model, "a question", stream=stream)
-        return ask(gateway.base_url, client_headers(self.home.login), body)
+        return ask(gateway, client_headers(self.home.login), body)
 
     def signers(self) -> list[str]:
         """The access key ids that requests to Bedrock were signed with, in order."""

@@ -104,7 +104,7 @@ def test_request_bodies_and_answers_have_the_same_digest_on_both_sides(pipe: Sta
         rng = random.Random(f"cuts {number}")
         name = pipe.plays.add(lambda _, case=case, rng=rng: case.reply(rng))
         cuts = sorted(rng.randrange(len(case.body)) for _ in range(9)) if case.chunked_upload else None
-        with Client(pipe.gateway.base_url) as client:
+        with Client(pipe.gateway) as client:
             client.post(
                 "/v1/messages?beta=true", pipe.headers((PLAY_HEADER, name.encode())), case.body, cuts=cuts
             )
@@ -160,7 +160,7 @@ def test_end_to_end_headers_arrive_byte_for_byte_in_order_and_nothing_else_does(
     ]
     stage.extra["cookie"] = "c" * 20
     body = stage.body("anthropic", lambda _: json_reply({}), stream=False)
-    with Client(stage.gateway.base_url) as client:
+    with Client(stage.gateway) as client:
         client.post("/v1/messages?beta=true", [*sent, *never], body)
         assert stage.receive(client).status == 200
     (row,) = stage.requests(body)
@@ -181,7 +181,7 @@ def test_end_to_end_headers_arrive_byte_for_byte_in_order_and_nothing_else_does(
 def test_the_login_arrives_in_the_header_the_client_chose(stage: Stage, header: bytes, value: bytes) -> None:
     body = stage.body("anthropic", lambda _: json_reply({}), stream=False)
     others = [pair for pair in stage.headers() if pair[0] != b"Authorization"]
-    with Client(stage.gateway.base_url) as client:
+    with Client(stage.gateway) as client:
         client.post("/v1/messages", [*others, (header, value)], body)
         assert stage.receive(client).status == 200
     (row,) = stage.requests(body)
@@ -235,7 +235,7 @@ def test_an_event_reaches_the_client_while_the_provider_still_holds_the_rest(
         declared_length=declared,
     )
     body = stage.body("anthropic", lambda _: reply, stream=True)
-    with Client(stage.gateway.base_url) as client:
+    with Client(stage.gateway) as client:
         client.post("/v1/messages?beta=true", stage.headers(), body)
         head = client.read_head()
         assert head.status == 200
@@ -249,7 +249,7 @@ def test_body_bytes_reach_the_provider_before_the_client_has_sent_the_rest(stage
         "anthropic", lambda _: json_reply({}), stream=False, metadata={"user_id": "u" * 100_000}
     )
     mark = b"x-claude-code-agent-id", b"early-" + stage.plays.add(lambda _: json_reply({})).encode()
-    with Client(stage.gateway.base_url) as client:
+    with Client(stage.gateway) as client:
         client.send(client.head("/v1/messages?beta=true", stage.headers(mark), len(body)) + body[:50_000])
         stage.world.wait_for(lambda rows: [row for row in rows if row.header(mark[0].decode()) == mark[1]])
         client.send(body[50_000:])
@@ -278,7 +278,7 @@ def test_a_name_that_is_normalised_changes_and_nothing_else_does(
         (b'{"model": ', b", " + rest + b"}\n") if place == "first" else (b"{" + rest + b',"model":', b" }")
     )
     cuts = (7, 20, 60) if upload == "chunks" else None
-    with Client(stage.gateway.base_url) as client:
+    with Client(stage.gateway) as client:
         client.post("/v1/messages", stage.headers(), before + quoted + after, cuts=cuts)
         assert stage.receive(client).status == 200
     row = next(row for row in stage.world.requests() if row.body is not None and name.encode() in row.body)
@@ -287,7 +287,7 @@ def test_a_name_that_is_normalised_changes_and_nothing_else_does(
 
 
 def test_two_requests_on_one_connection_are_answered_in_turn(stage: Stage) -> None:
-    with Client(stage.gateway.base_url) as client:
+    with Client(stage.gateway) as client:
         for text in ("one", "two", "three"):
             body = message_body(OPUS, f"{text} {stage.prompt}", stream=False)
             client.post("/v1/messages?beta=true", stage.headers(), body)

@@ -76,7 +76,7 @@ def test_a_client_that_leaves_during_its_upload_takes_the_providers_connection_a
 ) -> None:
     mark = stage.plays.add(lambda _: say("never")).encode()
     body = message_body(OPUS, "u" * 500_000, stream=True)
-    client = Client(stage.gateway.base_url)
+    client = Client(stage.gateway)
     client.send(
         client.head("/v1/messages?beta=true", stage.headers((PLAY_HEADER, mark)), len(body)) + body[:200_000]
     )
@@ -98,7 +98,7 @@ def test_a_client_that_leaves_during_its_upload_to_bedrock_causes_no_request(
 ) -> None:
     body = stage.body("bedrock", lambda _: say("never"), stream=True)
     before = len(stage.world.requests())
-    with Client(stage.gateway.base_url) as client:
+    with Client(stage.gateway) as client:
         length = len(body) if upload == "length" else None
         part = body[:-10] if length else b"%x\r\n%b\r\n" % (len(body) - 10, body[:-10])
         client.send(client.head("/v1/messages?beta=true", stage.headers(), length) + part)
@@ -114,7 +114,7 @@ def test_a_client_that_leaves_before_the_first_byte_takes_the_providers_connecti
     stage: Stage, route: str, stream: bool, reset: bool
 ) -> None:
     body = stage.body(route, lambda _: Answer(say("").parts, hold=FOREVER), stream=stream)
-    client = Client(stage.gateway.base_url)
+    client = Client(stage.gateway)
     client.post("/v1/messages?beta=true", stage.headers(), body)
     stage.world.wait_for(lambda _: stage.requests(body), DEADLINE)
     left = time.monotonic()
@@ -130,7 +130,7 @@ def test_a_client_that_leaves_mid_stream_takes_the_providers_connection_along(
     body = stage.body(
         route, lambda _: Answer(say("word " * 50).parts, cut_after=4, cut_with=(Pause(FOREVER),)), stream=True
     )
-    client = Client(stage.gateway.base_url)
+    client = Client(stage.gateway)
     client.post("/v1/messages?beta=true", stage.headers(), body)
     head = client.read_head()
     assert b"message_start" in next(client.pieces(head))
@@ -186,7 +186,7 @@ def test_a_client_that_stops_reading_stops_its_provider_and_nobody_else(stage: S
     pid = stage.gateway.running.pid
     before = resident(pid)
     sources = [Source(route) for _ in range(4)]
-    clients = [Client(stage.gateway.base_url, receive_buffer=16 * 1024) for _ in sources]
+    clients = [Client(stage.gateway, receive_buffer=16 * 1024) for _ in sources]
     bodies = [stage.body(route, source, stream=True) for source in sources]
     for client, body in zip(clients, bodies, strict=True):
         client.post("/v1/messages?beta=true", stage.headers(), body)
@@ -206,7 +206,7 @@ def test_a_client_that_reads_again_gets_the_rest(stage: Stage) -> None:
     size = 24 * MEGABYTE
     answer = Reply(200, (("content-type", "application/json"),), [PIECE] * (size // len(PIECE)))
     body = stage.body("anthropic", lambda _: answer, stream=False)
-    with Client(stage.gateway.base_url, receive_buffer=16 * 1024) as client:
+    with Client(stage.gateway, receive_buffer=16 * 1024) as client:
         client.post("/v1/messages?beta=true", stage.headers(), body)
         head = client.read_head()
         time.sleep(0.3)  # every buffer on the way fills
@@ -230,7 +230,7 @@ def test_a_provider_that_stops_reading_stops_the_clients_upload(tmp_path: Path) 
         upstream.behaviour = behave
         before = resident(gateway.running.pid)
         body = message_body(OPUS, "u" * 30 * MEGABYTE, stream=True)
-        with Client(gateway.base_url) as client:
+        with Client(gateway) as client:
             upload = threading.Thread(
                 target=client.post, args=("/v1/messages", client_headers(home.login), body), daemon=True
             )

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -14,10 +15,11 @@ from pathlib import Path
 import pytest
 
 from openclaude.simulator.script import Answer, say
-from support.house import House, housed, origin_and_secret, until
+from support.house import House, housed, until
 from support.product import OPENCLAUDE
 from support.rawhttp import DEADLINE, Client, ask
-from support.staging import Stage, message_body, staged
+from support.staging import message_body, staged
+from support.trust import Target
 
 LAUNCHES = 50
 
@@ -37,8 +39,8 @@ def neighbour(tmp_path: Path, canary: Callable[[str], str]) -> Iterator[House]:
         yield made
 
 
-def hello(base_url: str) -> int:
-    with Client(base_url) as client:
+def hello(target: Target) -> int:
+    with Client(target) as client:
         client.send(client.head("/api/hello", [], 0, method=b"GET"))
         return client.read().status
 
@@ -47,9 +49,9 @@ def test_fifty_launches_at_once_start_one_gateway_and_all_use_it(house: House) -
     launches = [house.launch(number) for number in range(LAUNCHES)]
     finished = [launch.finished() for launch in launches]
     assert [code for code, _, _ in finished] == [0] * LAUNCHES, finished[0][1]
-    urls = {origin_and_secret(seen["env"]["ANTHROPIC_BASE_URL"]) for _, _, seen in finished}
-    assert len(urls) == 1
-    assert urls.pop().startswith(f"http://127.0.0.1:{house.port}/")
+    urls = {seen["env"]["ANTHROPIC_BASE_URL"] for _, _, seen in finished}
+    assert urls == {f"https://127.0.0.1:{house.port}"}
+    assert {hello(seen["env"]) for _, _, seen in finished} == {200}
     assert {seen["argv"][-1] for _, _, seen in finished} == {f"task {number}" for number in range(LAUNCHES)}
     running = house.home.running()
     assert running is not None
@@ -67,8 +69,8 @@ def test_after_kill_9_the_next_launch_has_a_gateway_on_the_same_port(house: Hous
     second = house.status()
     assert second["pid"] != first["pid"]
     assert second["port"] == first["port"] == house.port
-    assert f":{house.port}/" in seen["env"]["ANTHROPIC_BASE_URL"]
-    assert hello(seen["env"]["ANTHROPIC_BASE_URL"]) == 200
+    assert seen["env"]["ANTHROPIC_BASE_URL"] == f"https://127.0.0.1:{house.port}"
+    assert hello(seen["env"]) == 200
 
 
 def test_the_base_url_survives_a_crash_so_that_running_sessions_go_on(house: House) -> None:
@@ -211,7 +213,7 @@ def test_env_without_a_gateway_says_how_to_start_one(house: House) -> None:
     assert done.stderr == "openclaude: no gateway runs\nhint: `openclaude start`\n"
     house.start()
     printed = json.loads(house.run("env", "--json").stdout)
-    assert hello(printed["ANTHROPIC_BASE_URL"]) == 200
+    assert hello(printed) == 200
 
 
 def test_logs_shows_the_lines_and_follows_what_is_added(house: House) -> None:
@@ -229,12 +231,12 @@ def test_logs_shows_the_lines_and_follows_what_is_added(house: House) -> None:
         text=True,
     )
     assert following.stdout is not None
-    url = json.loads(house.run("env", "--json").stdout)["ANTHROPIC_BASE_URL"]
+    led = json.loads(house.run("env", "--json").stdout)
     seen = threading.Event()
 
     def request_until_seen() -> None:
         while not seen.wait(0.2):
-            hello(url)
+            hello(led)
 
     asking = threading.Thread(target=request_until_seen)
     asking.start()
@@ -250,7 +252,7 @@ def test_logs_shows_the_lines_and_follows_what_is_added(house: House) -> None:
 def test_an_answer_under_way_is_finished_before_the_gateway_ends(tmp_path: Path) -> None:
     with staged(tmp_path / "home") as stage:
         body = stage.body("anthropic", lambda _: Answer(say("slow but whole").parts, pace=0.2), stream=True)
-        with Client(stage.gateway.base_url) as client:
+        with Client(stage.gateway) as client:
             client.post("/v1/messages?beta=true", stage.headers(), body)
             client.read_head()
             stopping = threading.Thread(target=stage.home.run, args=("stop",))
@@ -269,7 +271,7 @@ def test_an_answer_under_way_is_finished_before_the_gateway_ends(tmp_path: Path)
 def test_a_start_while_the_last_answers_are_finished_waits_and_takes_over(tmp_path: Path) -> None:
     with staged(tmp_path / "home") as stage:
         body = stage.body("anthropic", lambda _: Answer(say("slow but whole").parts, pace=0.2), stream=True)
-        with Client(stage.gateway.base_url) as client:
+        with Client(stage.gateway) as client:
             client.post("/v1/messages?beta=true", stage.headers(), body)
             client.read_head()
             stopping = threading.Thread(target=stage.home.run, args=("stop",))
@@ -340,7 +342,7 @@ def test_a_repository_cannot_bring_modules_of_its_own(house: House, tmp_path: Pa
         timeout=60,
     )
     assert done.returncode == 0, done.stderr
-    assert hello(json.loads(house.run("env", "--json").stdout)["ANTHROPIC_BASE_URL"]) == 200
+    assert hello(json.loads(house.run("env", "--json").stdout)) == 200
     assert not mark.exists()
 
 
@@ -369,11 +371,29 @@ def test_a_problem_of_the_configuration_is_said_and_nothing_starts(house: House)
     assert house.gateways() == []
 
 
-def test_two_installations_of_one_machine_do_not_mix(house: House, neighbour: House, stage: Stage) -> None:
+def test_two_installations_of_one_machine_do_not_mix(house: House, neighbour: House) -> None:
     house.start()
     neighbour.start()
-    urls = {json.loads(each.run("env", "--json").stdout)["ANTHROPIC_BASE_URL"] for each in (house, neighbour)}
-    assert len(urls) == 2
-    stranger = f"http://127.0.0.1:{house.port}/{stage.gateway.secrets.base_path}"
-    refused = ask(stranger, stage.headers(), message_body("claude-opus-5-5", "hi", stream=False))
-    assert refused.status == 401
+    ours, theirs = (json.loads(each.run("env", "--json").stdout) for each in (house, neighbour))
+    assert hello(ours) == hello(theirs) == 200
+    for name in ("NODE_EXTRA_CA_CERTS", "CLAUDE_CODE_CLIENT_CERT"):
+        assert ours[name] != theirs[name]
+    with pytest.raises(ssl.SSLCertVerificationError):
+        hello({**theirs, "ANTHROPIC_BASE_URL": ours["ANTHROPIC_BASE_URL"]})
+    stranger = {**ours, **{name: theirs[name] for name in theirs if name.startswith("CLAUDE_CODE_CLIENT_")}}
+    with pytest.raises((ssl.SSLError, ConnectionError, EOFError)):
+        hello(stranger)
+
+
+def test_the_plain_door_of_one_installation_does_not_open_to_anothers_secret(
+    house: House, neighbour: House
+) -> None:
+    house.start()
+    neighbour.start()
+    ours, theirs = (
+        json.loads(each.run("env", "--http", "--json").stdout)["ANTHROPIC_BASE_URL"]
+        for each in (house, neighbour)
+    )
+    assert hello(ours) == hello(theirs) == 200
+    stranger = "/".join([*ours.split("/")[:3], theirs.split("/")[3]])
+    assert ask(stranger, [], message_body("claude-opus-5-5", "hi", stream=False)).status == 401

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,6 +15,8 @@ from typing import Self
 
 import pytest
 
+from openclaude.launcher import certificates
+from openclaude.launcher.state import open_state
 from support.house import House, free_port, housed, until
 from support.product import OPENCLAUDE
 from support.rawhttp import DEADLINE
@@ -73,8 +76,8 @@ def test_a_server_on_the_port_that_answers_200_to_everything_is_told_nothing(hou
         f"(pid {os.getpid()}), which is not openClaude; nothing was sent to it. Using port {chosen}" in stderr
     )
     assert f"hint: `[gateway] port = {chosen}` in config.toml makes that permanent" in stderr
-    assert seen["env"]["ANTHROPIC_BASE_URL"].startswith(f"http://127.0.0.1:{chosen}/")
-    assert seen["settings"]["env"]["ANTHROPIC_BASE_URL"].startswith(f"http://127.0.0.1:{chosen}/")
+    assert seen["env"]["ANTHROPIC_BASE_URL"] == f"https://127.0.0.1:{chosen}"
+    assert seen["settings"]["env"]["ANTHROPIC_BASE_URL"] == f"https://127.0.0.1:{chosen}"
 
 
 def test_a_later_launch_goes_where_the_gateway_is_and_says_so(house: House) -> None:
@@ -86,7 +89,7 @@ def test_a_later_launch_goes_where_the_gateway_is_and_says_so(house: House) -> N
     assert code == 0
     assert f"openclaude: port {house.port} is taken by " in stderr
     assert f"nothing was sent to it. The gateway is on port {chosen}\n" in stderr
-    assert f":{chosen}/" in seen["env"]["ANTHROPIC_BASE_URL"]
+    assert seen["env"]["ANTHROPIC_BASE_URL"] == f"https://127.0.0.1:{chosen}"
 
 
 def test_after_a_crash_the_gateway_comes_back_to_the_port_its_sessions_know(house: House) -> None:
@@ -186,9 +189,11 @@ def test_the_gateway_listens_on_loopback_only(house: House) -> None:
 
 
 def test_a_gateway_whose_port_no_longer_proves_itself_is_not_used(house: House, tmp_path: Path) -> None:
-    """The secret was replaced under a running gateway: it cannot answer the challenge, so nobody trusts it."""
+    """The certificates were replaced under a running gateway: it does not hold the new key, so nobody trusts it."""
     pid = house.start()["pid"]
-    (house.state / "secret").write_text("a" * 64)
+    (made,) = certificates.ensure(open_state(tmp_path / "other" / ".openClaude"))
+    shutil.rmtree(house.state / "tls")
+    made.folder.parent.rename(house.state / "tls")
     for command in ("status", "env", "start"):
         done = house.run(command)
         assert (done.returncode, done.stdout) == (1, "")

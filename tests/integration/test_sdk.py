@@ -1,6 +1,8 @@
-"""The official `anthropic` SDK, set up by nothing but what `openclaude env` prints, on both routes."""
+"""The official `anthropic` SDK, set up by nothing but what `openclaude env --http` prints, on both routes."""
 
+import json
 import os
+import re
 import shlex
 import subprocess
 from collections.abc import AsyncIterator, Iterator
@@ -12,6 +14,7 @@ import pytest
 from openclaude.simulator.script import Answer, Ask, Fail, Script, ToolUse, say
 from support.product import OPENCLAUDE
 from support.staging import QWEN, ROUTES, Stage
+from support.trust import context
 
 TOOL: Any = {
     "name": "weather",
@@ -35,8 +38,8 @@ pytestmark = pytest.mark.xdist_group("sdk")
 
 @pytest.fixture(scope="module")
 def printed(stage: Stage) -> dict[str, str]:
-    """What a shell knows after `eval "$(openclaude env)"`."""
-    command = f'eval "$({shlex.join([*OPENCLAUDE, "env"])})" && env'
+    """What a shell knows after `eval "$(openclaude env --http)"`."""
+    command = f'eval "$({shlex.join([*OPENCLAUDE, "env", "--http"])})" && env'
     done = subprocess.run(
         ["sh", "-c", command], env=stage.home.env, capture_output=True, text=True, check=True, timeout=60
     )
@@ -100,12 +103,53 @@ def failing(status: int, kinds: tuple[str, str]) -> Script:
 def test_env_prints_what_a_shell_can_evaluate_and_says_what_it_is_on_stderr(stage: Stage) -> None:
     done = stage.home.run("env")
     assert done.returncode == 0
+    pair = stage.gateway.pairs[-1]
+    trusted = next((stage.home.state_home / "tls").glob("trust-*.pem"))
     assert done.stdout == (
-        f"export ANTHROPIC_BASE_URL={stage.gateway.base_url}\nexport NO_PROXY=127.0.0.1,localhost\n"
+        f"export NODE_EXTRA_CA_CERTS={trusted}\n"
+        "export NODE_TLS_REJECT_UNAUTHORIZED=1\n"
+        f"export ANTHROPIC_BASE_URL={stage.gateway.base_url}\n"
+        f"export CLAUDE_CODE_CLIENT_CERT={pair.client_certificate}\n"
+        f"export CLAUDE_CODE_CLIENT_KEY={pair.client_key}\n"
+        "export NO_PROXY=127.0.0.1,localhost\n"
     )
     assert done.stderr == (
-        "openclaude: the URL holds this gateway's secret; the client brings its own login or API key\n"
+        "openclaude: the client needs the three files named here (mutual TLS), and brings its own login or API key\n"
+        "hint: `openclaude env --http` is for clients that cannot show a certificate\n"
     )
+
+
+def test_plain_http_is_printed_on_request_only_and_with_what_it_does_not_defend(
+    stage: Stage, printed: dict[str, str]
+) -> None:
+    done = stage.home.run("env", "--http", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    base_url = json.loads(done.stdout)["ANTHROPIC_BASE_URL"]
+    assert base_url == printed["ANTHROPIC_BASE_URL"]
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/[0-9a-f]{40}", base_url)
+    assert f":{stage.gateway.running.port}/" not in base_url
+    said = stage.home.run("env", "--http").stderr
+    assert said.startswith(
+        "openclaude: plain HTTP: the URL holds this gateway's secret, and a program that takes"
+    )
+
+
+def test_the_sdk_can_show_the_client_certificate(stage: Stage, route: str) -> None:
+    led = json.loads(stage.home.run("env", "--json").stdout)
+    with (
+        anthropic.DefaultHttpxClient(verify=context(led) or False) as http,
+        anthropic.Anthropic(
+            base_url=led["ANTHROPIC_BASE_URL"],
+            auth_token=stage.home.login,
+            max_retries=0,
+            default_headers={"anthropic-beta": "oauth-2025-04-20"},
+            http_client=http,
+        ) as client,
+    ):
+        message = client.messages.create(
+            model=ROUTES[route], max_tokens=64, messages=[user(stage, lambda _: say("over mutual TLS"))]
+        )
+    assert message.content[0].text == "over mutual TLS"
 
 
 def test_create_answers(sdk: anthropic.Anthropic, stage: Stage, route: str) -> None:

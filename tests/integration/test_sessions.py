@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from fakes import fake_claude
-from openclaude.demo.conversation import converse
+from openclaude.demo.conversation import Way, converse
 from openclaude.demo.oracle import holds
 from openclaude.demo.scene import weather
 from openclaude.simulator.world import World
 from support.product import OPENCLAUDE, Home, gateway_for
+from support.trust import context
 
 
 class Shell:
@@ -38,12 +39,13 @@ class Shell:
             cwd=home.path,
         )
 
-    def base_url(self) -> str:
+    def way(self) -> Way:
         deadline = time.monotonic() + 30
         while not self.record.exists():
             assert time.monotonic() < deadline
             time.sleep(0.02)
-        return str(json.loads(self.record.read_text())["settings"]["env"]["ANTHROPIC_BASE_URL"])
+        env = json.loads(self.record.read_text())["settings"]["env"]
+        return Way(env["ANTHROPIC_BASE_URL"], context(env))
 
     def end(self) -> None:
         self.process.send_signal(signal.SIGTERM)
@@ -67,11 +69,11 @@ def test_three_shells_sign_with_their_own_keys_and_are_forgotten_when_they_end(
     without = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_SESSION_TOKEN": ""}
     with gateway_for(home, world, env=without):
         shells = {name: Shell(home, tmp_path / name, found) for name, found in keys.items()}
-        urls = {name: shell.base_url() for name, shell in shells.items()}
-        assert len(set(urls.values())) == 3
+        ways = {name: shell.way() for name, shell in shells.items()}
+        assert len({way.base_url for way in ways.values()}) == 3
         for _ in range(2):
-            for name, url in urls.items():
-                done = converse(url, "qwen-3-coder", "login", stream=True)
+            for name, way in ways.items():
+                done = converse(way, "qwen-3-coder", "login", stream=True)
                 assert done.error == "", done.error
                 signed = world.bedrock.requests()[-1].header("authorization") or b""
                 assert f"Credential={keys[name]['AWS_ACCESS_KEY_ID']}/".encode() in signed
@@ -86,7 +88,7 @@ def test_three_shells_sign_with_their_own_keys_and_are_forgotten_when_they_end(
         while (now := home.running()) is not None and now.sessions:
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        done = converse(urls["one"], "qwen-3-coder", "login", stream=True)
+        done = converse(ways["one"], "qwen-3-coder", "login", stream=True)
         assert "start this session again" in done.error
 
 
@@ -112,9 +114,10 @@ def test_another_client_is_given_a_url_that_carries_the_session_of_its_shell(
         home, world, env={"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_SESSION_TOKEN": ""}
     ):
         shown = home.run("env", "--json", env={"AWS_ACCESS_KEY_ID": "AKENV", "AWS_SECRET_ACCESS_KEY": secret})
-        url = json.loads(shown.stdout)["ANTHROPIC_BASE_URL"]
-        assert "/s-" in url
-        assert converse(url, "qwen-3-coder", "login", stream=False).error == ""
+        led = json.loads(shown.stdout)
+        assert "/s-" in led["ANTHROPIC_BASE_URL"]
+        way = Way(led["ANTHROPIC_BASE_URL"], context(led))
+        assert converse(way, "qwen-3-coder", "login", stream=False).error == ""
         assert secret not in shown.stdout + shown.stderr
 
 

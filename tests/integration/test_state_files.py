@@ -1,6 +1,5 @@
 """What lies in the state folder is private, and what somebody else put there is refused and left as it is."""
 
-import json
 import os
 import socket
 import stat
@@ -215,16 +214,15 @@ def test_a_damaged_port_file_is_ignored(house: House, content: str) -> None:
     assert house.port < port <= house.port + 50
 
 
-def test_the_base_urls_secret_is_in_no_file_but_the_clients_settings(house: House) -> None:
+def test_the_installations_secrets_are_in_no_file_but_their_own(house: House) -> None:
     code, stderr, seen = house.launch().finished()
     assert code == 0, stderr
     held = house.home.state().secrets()
-    assert held.base_path in json.dumps(seen["settings"])
+    assert seen["settings"]["env"]["ANTHROPIC_BASE_URL"] == f"https://127.0.0.1:{house.port}"
     for path in house.state.rglob("*"):
-        if path.is_file() and not path.name.startswith("settings"):
-            assert held.base_path.encode() not in path.read_bytes(), path
         if path.is_file():
-            assert held.identity.encode() not in path.read_bytes(), path
+            for secret in (held.base_path, held.identity):
+                assert secret.encode() not in path.read_bytes(), path
 
 
 def test_nonsense_on_the_control_socket_disturbs_nobody(house: House) -> None:

@@ -52,7 +52,7 @@ class Site:
 
     def ask(self, route: str, *, stream: bool) -> Response:
         body = message_body(ROUTES[route], "a question", stream=stream)
-        with Client(self.gateway.base_url) as client:
+        with Client(self.gateway) as client:
             client.post("/v1/messages?beta=true", client_headers(self.home.login), body)
             response = client.read()
         self.seen += repr(response.headers).encode() + response.body

@@ -106,11 +106,6 @@ class Launch:
         return self.process.returncode, stderr, seen
 
 
-def origin_and_secret(base_url: str) -> str:
-    """A base URL up to the gateway's secret; what may follow belongs to one session."""
-    return "/".join(base_url.split("/")[:4])
-
-
 @contextmanager
 def housed(folder: Path, login: str, *, port: int | None = None) -> Iterator[House]:
     """A house; what still runs in it is stopped at the end, its own gateway only."""

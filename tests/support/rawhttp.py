@@ -13,6 +13,8 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+from support.trust import Target, base_url, context
+
 Header = tuple[bytes, bytes]
 
 DEADLINE = 30.0
@@ -50,10 +52,10 @@ class Response(Head):
 
 
 class Client:
-    """One connection to a gateway."""
+    """One connection to a gateway, by mutual TLS unless the target is a plain URL."""
 
-    def __init__(self, base_url: str, *, receive_buffer: int | None = None) -> None:
-        url = urlsplit(base_url)
+    def __init__(self, target: Target, *, receive_buffer: int | None = None) -> None:
+        url = urlsplit(base_url(target))
         self.prefix = url.path.encode()
         self.host = url.netloc.encode()
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -61,6 +63,9 @@ class Client:
         if receive_buffer is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.connect((url.hostname or "", url.port or 80))
+        tls = context(target)
+        if tls is not None:
+            self.socket = tls.wrap_socket(self.socket, server_hostname=url.hostname)
         self._buffer = b""
 
     def __enter__(self) -> Self:
@@ -175,9 +180,9 @@ class Client:
 
 
 def ask(
-    base_url: str, headers: Sequence[Header], body: bytes, *, target: str = "/v1/messages?beta=true"
+    where: Target, headers: Sequence[Header], body: bytes, *, target: str = "/v1/messages?beta=true"
 ) -> Response:
     """One request on a connection of its own."""
-    with Client(base_url) as client:
+    with Client(where) as client:
         client.post(target, headers, body)
         return client.read()

@@ -72,7 +72,7 @@ class Stage:
         return message_body(ROUTES[route], f"{self.plays.add(play)} {self.prompt}", stream=stream, **more)
 
     def ask(self, body: bytes, *more: Header, target: str = "/v1/messages?beta=true") -> Response:
-        with Client(self.gateway.base_url) as client:
+        with Client(self.gateway) as client:
             client.post(target, self.headers(*more), body)
             return self.receive(client)
 

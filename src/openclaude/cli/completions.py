@@ -58,6 +58,7 @@ def commands() -> Iterator[Command]:
     """OpenClaude itself, every command and every sub-command, from the parsers that read them."""
     own = [
         Option(("--isolated",), "give the client a folder of its own", None),
+        Option(("--compat-http",), "plain HTTP between the client and the gateway", None),
         Option(("--version",), "show the version", None),
         Option(("--help", "-h"), "show the commands", None),
     ]

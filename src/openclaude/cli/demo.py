@@ -44,7 +44,7 @@ def run(args: argparse.Namespace, *, env: Mapping[str, str], stdout: TextIO, std
                         f"{model}: a question and a tool call, {'streamed' if stream else 'in one answer'}",
                     )
                     exchanges.append(
-                        conversation.converse(staged.gateway.base_url, model, staged.login, stream=stream),
+                        conversation.converse(staged.way, model, staged.login, stream=stream),
                     )
                 rows = report.route_rows(staged, exchanges)
             cells = report.credential_cells(staged, exchanges)

@@ -1,10 +1,12 @@
 """`openclaude [claude arguments...]`: the gateway, then the client's settings, then the real Claude Code."""
 
+import hashlib
 import json
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
@@ -13,13 +15,16 @@ from openclaude import config
 from openclaude.cli.common import PROBLEMS, Setup, explain, say, setup
 from openclaude.domain.models import CLIENT_DEFAULTS, is_claude
 from openclaude.domain.routes import RouteTable
-from openclaude.launcher import control, daemon, isolated, ports, settings
+from openclaude.launcher import control, daemon, isolated, ports, settings, way
 from openclaude.launcher.awscheck import aws_problem, not_followed
 from openclaude.launcher.client import Arguments, find_client, guarded, split_arguments
 from openclaude.launcher.client import run as become
 from openclaude.launcher.environment import child_environment
 from openclaude.launcher.files import write_private
+from openclaude.launcher.variables import EXTRA_AUTHORITIES, TRANSPORT
 
+_ORDINARY = {"ANTHROPIC_BASE_URL", *TRANSPORT}
+"""The variables that lead a client to the gateway by mutual TLS."""
 KEPT_SECONDS = 30 * 24 * 3600
 """How long a session's settings file is kept after its last launch."""
 
@@ -36,27 +41,52 @@ def run(arguments: Sequence[str], *, env: Mapping[str, str], stderr: TextIO) -> 
         table = RouteTable([(route.match, route) for route in found.config.routes])
         _check_aws(found, table, env, stderr)
         gateway = _gateway(found, env, stderr)
-        session = _session(found, env)
-        base_url = gateway.base_url_of(session) if session else gateway.base_url
-        variables, own = _prepare(found, split, base_url, session, _Routed(table), env, stderr)
-        become(client, ["--settings", str(own), *split.rest], guarded(variables))
+        own = _own_settings(split, env)
+        session, led = _way(found, gateway, split, own.trusted(env), env, stderr)
+        variables, file = _prepare(found, split, own, (session.name, led), _Routed(table), env, stderr)
+        session.connection.detach()  # on purpose: the client inherits it, and the session ends when the client does
+        become(client, ["--settings", str(file), *split.rest], guarded(variables))
     except PROBLEMS as error:
         return explain(stderr, error)
 
 
-def _session(found: Setup, env: Mapping[str, str]) -> str:
-    """Hand this shell's AWS variables to the gateway; empty when there are none to hand over.
+@dataclass(frozen=True, slots=True)
+class _Own:
+    """What the user set themselves: where their files are, their settings file, their `--settings`."""
 
-    The connection is left open on purpose: the client inherits it, and the session ends when the client does.
-    """
-    if not control.has_credentials(env):
-        return ""
-    opened = control.open_session(found.state.run, env)
-    if opened is None:
-        raise daemon.GatewayError("the gateway does not take this session in", "openclaude restart")
-    session, connection = opened
-    connection.detach()
-    return session
+    source: isolated.Originals
+    user: Mapping[str, object]
+    overlay: Mapping[str, object]
+
+    def differ(self, env: Mapping[str, str]) -> bool:
+        """Whether another shell's launch would be given other settings."""
+        return bool(self.overlay) or EXTRA_AUTHORITIES in env
+
+    def trusted(self, env: Mapping[str, str]) -> dict[str, str]:
+        return settings.trusted_environment(env, self.user, self.overlay)
+
+
+def _own_settings(split: Arguments, env: Mapping[str, str]) -> _Own:
+    source = isolated.originals(env, Path(env.get("HOME", "/")))
+    user = settings.load_settings(source.settings)
+    overlay = settings.load_overlay(split.settings, Path.cwd()) if split.settings is not None else {}
+    return _Own(source, user, overlay)
+
+
+def _way(
+    found: Setup,
+    gateway: daemon.Gateway,
+    split: Arguments,
+    trusted: Mapping[str, str],
+    env: Mapping[str, str],
+    stderr: TextIO,
+) -> tuple[control.Session, dict[str, str]]:
+    """Open the session and choose the client's way to the gateway; the result leads it there."""
+    chosen = way.choose(trusted, found.state.home, compat_http=split.compat_http)
+    session = way.open_session(found.state, env, chosen)
+    if way.NOTICE[chosen]:
+        say(stderr, way.NOTICE[chosen])
+    return session, way.variables(found.state, gateway, session, chosen, trusted.get(EXTRA_AUTHORITIES, ""))
 
 
 class _Routed:
@@ -136,41 +166,39 @@ def _check_aws(
 def _prepare(
     found: Setup,
     split: Arguments,
-    base_url: str,
-    session: str,
+    own: _Own,
+    led: tuple[str, Mapping[str, str]],
     routed: _Routed,
     env: Mapping[str, str],
     stderr: TextIO,
 ) -> tuple[dict[str, str], Path]:
     """Derive the client's settings and environment; returns the environment and the settings file.
 
-    A session with an AWS environment of its own gets a settings file of its own: the client watches the file it was
-    given, and another shell's launch must not move it to that shell's session.
+    A session that differs from others (its own AWS environment, its own way to the gateway) gets a settings file of its
+    own: the client watches the file it was given, and another shell's launch must not move it to that shell's session.
     """
-    source = isolated.originals(env, Path(env.get("HOME", "/")))
-    user = settings.load_settings(source.settings)
-    own = settings.load_overlay(split.settings, Path.cwd()) if split.settings is not None else {}
+    session, variables = led
     overlay = settings.derive_overlay(
-        base_url=base_url,
+        way=variables,
         slots=found.config.slots,
         window=routed.window(found.config.slots),
         environ=env,
         routable=routed.routable,
-        user_settings=user,
-        user_overlay=own,
+        user_settings=own.user,
+        user_overlay=own.overlay,
     )
     if all(route.to != "anthropic" for route in found.config.routes):
         overlay = settings.without_login(overlay)
-    folder = _own_folder(found, split, source, routed.routable)
+    folder = _own_folder(found, split, own.source, routed.routable)
     child = child_environment(env, overlay, config_dir=folder)
     text = json.dumps(overlay, indent=2).encode() + b"\n"
     file = found.state.home / "settings.json"
     write_private(file, text)
-    if session:
-        file = found.state.run / f"settings-{session}.json"
+    if session or own.differ(env) or variables.keys() != _ORDINARY:
+        file = found.state.run / f"settings-{hashlib.sha256(text).hexdigest()[:12]}.json"
         write_private(file, text)
         _clear_old(found.state.run)
-    aside = (*child.neutralised, *settings.set_aside(user, own))
+    aside = (*child.neutralised, *settings.set_aside(own.user, own.overlay))
     if aside:
         say(stderr, f"not used in this session: {', '.join(dict.fromkeys(aside))}")
     return child.variables, file

@@ -2,13 +2,15 @@
 
 import argparse
 import os
+import socket
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, TextIO
 
 from openclaude.cli.common import FAILED, PROBLEMS, WRONG, Setup, explain, say, setup
-from openclaude.launcher import control, ports
+from openclaude.launcher import certificates, control, ports
 
 LOCK_SECONDS: Final = 1.0
 
@@ -79,17 +81,19 @@ def _serve(args: argparse.Namespace, found: Setup, env: Mapping[str, str], stder
     port = found.config.port if args.port is None else args.port
     try:
         dial_map = dial.parse(args.connect_to)
-        listening = listener.bind(port)
+        sockets = {"mutual": listener.bind(port)}
     except dial.DialError as error:
         say(stderr, str(error))
         return WRONG
     except (OSError, OverflowError) as error:
         return _port_taken(port, error, stderr)
-    actual = listening.getsockname()[1]
+    actual = sockets["mutual"].getsockname()[1]
+    sockets |= {door: _beside(actual, port) for door in ("tls", "http")}
     found.state.remember_port(actual)
     plan = wiring.Plan(
         config=found.config,
-        listening=listening,
+        sockets=sockets,
+        certificates=lambda: certificates.ensure(found.state),
         control=control_server.bind(found.state.run),
         log_file=found.state.log_file,
         base_path=found.secrets.base_path,
@@ -107,6 +111,16 @@ def _serve(args: argparse.Namespace, found: Setup, env: Mapping[str, str], stder
         say(stderr, f"the gateway cannot run: {error}\nhint: openclaude doctor")
         return FAILED
     return 0
+
+
+def _beside(port: int, wanted: int) -> socket.socket:
+    """A port that is kept for a door nobody has asked for yet: the next free one, so that it is the same each time."""
+    from openclaude.edge import listener  # noqa: PLC0415
+
+    for candidate in range(port + 1, min(port + 1 + ports.TRIES, 65536)) if wanted else ():
+        with suppress(OSError):
+            return listener.bind(candidate, listen=False)
+    return listener.bind(0, listen=False)
 
 
 def _port_taken(port: int, error: Exception, stderr: TextIO) -> int:

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -33,13 +34,27 @@ class Exchange:
     raw: bytes = b""
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Where the gateway is, and what its TLS needs; None for plain HTTP."""
+
+    base_url: str
+    tls: ssl.SSLContext | None = None
+
+    def connect(self) -> http.client.HTTPConnection:
+        url = urlsplit(self.base_url)
+        if self.tls is None:
+            return http.client.HTTPConnection(str(url.hostname), url.port, timeout=30)
+        return http.client.HTTPSConnection(str(url.hostname), url.port, timeout=30, context=self.tls)
+
+
 def converse(
-    base_url: str, model: str, credential: str | Mapping[str, str], *, stream: bool, question: str = QUESTION
+    way: Way, model: str, credential: str | Mapping[str, str], *, stream: bool, question: str = QUESTION
 ) -> Exchange:
     """Ask about the weather, run the tool the model asks for, and read its answer.
 
     Args:
-        base_url: where the gateway is.
+        way: where the gateway is.
         model: the name as a client sends it.
         credential: a login, or the headers that carry credentials.
         stream: whether to ask for events.
@@ -49,7 +64,7 @@ def converse(
     headers = {"authorization": f"Bearer {credential}"} if isinstance(credential, str) else credential
     messages: list[dict[str, Any]] = [{"role": "user", "content": f"{question} ({model})"}]
     for _ in range(4):
-        message = _send(base_url, done, headers, messages)
+        message = _send(way, done, headers, messages)
         if message is None:
             return done
         calls = [block for block in message["content"] if block["type"] == "tool_use"]
@@ -69,9 +84,8 @@ def converse(
 
 
 def _send(
-    base_url: str, done: Exchange, headers: Mapping[str, str], messages: list[dict[str, Any]]
+    way: Way, done: Exchange, headers: Mapping[str, str], messages: list[dict[str, Any]]
 ) -> dict[str, Any] | None:
-    url = urlsplit(base_url)
     body = {
         "model": done.model,
         "max_tokens": 512,
@@ -80,11 +94,11 @@ def _send(
         "tools": [TOOL],
         "system": "You are a weather service.",
     }
-    connection = http.client.HTTPConnection(str(url.hostname), url.port, timeout=30)
+    connection = way.connect()
     try:
         connection.request(
             "POST",
-            f"{url.path}/v1/messages?beta=true",
+            f"{urlsplit(way.base_url).path}/v1/messages?beta=true",
             json.dumps(body),
             {
                 "content-type": "application/json",

@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from openclaude.demo.conversation import Way
 from openclaude.launcher import daemon
+from openclaude.launcher.control import client_context
 from openclaude.launcher.daemon import Gateway, GatewayError
 from openclaude.launcher.state import open_state
 from openclaude.simulator.script import Answer, Ask, ToolUse, say
@@ -24,6 +26,11 @@ class Scene:
     home: Path
     login: str
     aws: Mapping[str, str]
+
+    @property
+    def way(self) -> Way:
+        """How a program reaches the gateway."""
+        return Way(self.gateway.base_url, client_context(self.gateway.pairs))
 
     @property
     def secrets(self) -> dict[str, str]:

@@ -1,13 +1,14 @@
 """Who is let in: the rules a request's head must pass before any routing, and the one split of its credential.
 
-The order is: well-formed, secret, host, origin, path, query, body. Without the secret nothing else is answered.
+The order is: well-formed, secret, host, origin, path, query, body. Without the secret nothing else is answered. Where
+mutual TLS has already told who the client is, there is no secret to ask for.
 """
 
 import enum
 import functools
 import hmac
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -43,14 +44,16 @@ class Door:
     """What every request is checked against.
 
     Attributes:
-        port: the port the gateway listens on; part of the Host header and of the identity proof.
-        secret: the first path segment of the base URL.
-        identity_secret: the key of the identity proof.
+        port: the port this door listens on; part of the Host header and of the identity proof.
+        secret: the first path segment of the base URL; None where mutual TLS admits.
+        identity_secret: the key of the identity proof; None where TLS proves who listens.
+        tokens: further first segments that admit: those of running sessions.
     """
 
     port: int
-    secret: bytes = field(repr=False)
-    identity_secret: str = field(repr=False)
+    secret: bytes | None = field(repr=False)
+    identity_secret: str | None = field(repr=False)
+    tokens: Container[bytes] = field(default=frozenset(), repr=False)
 
     hosts: tuple[bytes, bytes] = field(init=False)
 
@@ -91,9 +94,9 @@ def admit(
     head = http1.check_request(method, version, target, headers)
     path, mark, rest = target.partition(b"?")
     query = mark + rest
-    if path == IDENTIFY_PATH and method == b"GET":
+    if door.identity_secret is not None and path == IDENTIFY_PATH and method == b"GET":
         _check_sender(door, head)
-        return _challenge(door, head, query)
+        return _challenge(door.identity_secret, door.port, head, query)
     session, inner = _split_session(_behind_secret(door, path))
     _check_sender(door, head)
     endpoint = _ENDPOINTS.get((method, inner))
@@ -185,13 +188,13 @@ def too_large() -> ApiError:
     )
 
 
-def _challenge(door: Door, head: http1.RequestHead, query: bytes) -> Challenge:
+def _challenge(secret: str, port: int, head: http1.RequestHead, query: bytes) -> Challenge:
     _check_bodyless(head)
     asked = _NONCE.fullmatch(query)
     nonce = asked[1].decode("ascii") if asked is not None else ""
     if identity.NONCE.fullmatch(nonce) is None:
         raise ApiError(400, "invalid_request_error", "openClaude: a challenge is nonce= and 32 hex digits")
-    return Challenge(identity.proof(door.identity_secret, nonce, door.port))
+    return Challenge(identity.proof(secret, nonce, port))
 
 
 def _split_session(path: bytes) -> tuple[str, bytes]:
@@ -202,8 +205,10 @@ def _split_session(path: bytes) -> tuple[str, bytes]:
 
 def _behind_secret(door: Door, path: bytes) -> bytes:
     """The path behind the secret segment. Raises a 401 before anything else is looked at."""
+    if door.secret is None:
+        return path
     segment, _, rest = path[1:].partition(b"/")
-    if not hmac.compare_digest(segment, door.secret):
+    if not hmac.compare_digest(segment, door.secret) and segment not in door.tokens:
         raise ApiError(
             401,
             "authentication_error",

@@ -2,21 +2,25 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Callable
 from typing import Final
 
 from openclaude.edge.admission import Door
-from openclaude.edge.server import ClientConnection
+from openclaude.edge.server import HEAD_SECONDS, LINGER_SECONDS, ClientConnection
 from openclaude.ports import Handler
 
 MAX_CONNECTIONS: Final = 512
 SWEEP_SECONDS: Final = 5.0
+BACKLOG: Final = 1024
 LOOPBACK: Final = "127.0.0.1"
 """The only address the gateway ever listens on; no option and no setting changes it."""
 
 
-def bind(port: int) -> socket.socket:
+def bind(port: int, *, listen: bool = True) -> socket.socket:
     """A listening socket on the loopback address; port 0 takes a free one. Raises OSError when it is taken.
+
+    With `listen` false the port is only reserved: whoever connects is refused by the system.
 
     SO_REUSEADDR lets a restart take a port whose old connections linger; SO_REUSEPORT, which would let a stranger
     share the port, is never set.
@@ -25,7 +29,8 @@ def bind(port: int) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((LOOPBACK, port))
-        listener.listen(1024)
+        if listen:
+            listener.listen(BACKLOG)
     except OSError:
         listener.close()
         raise
@@ -48,8 +53,16 @@ class Listener:
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.TimerHandle | None = None
 
-    async def start(self, listening: socket.socket) -> None:
-        self._server = await self.loop.create_server(lambda: ClientConnection(self), sock=listening)
+    async def start(self, listening: socket.socket, tls: ssl.SSLContext | None = None) -> None:
+        """Accept connections on a socket, behind TLS where a context is given."""
+        self._server = await self.loop.create_server(
+            lambda: ClientConnection(self),
+            sock=listening,
+            ssl=tls,
+            backlog=BACKLOG,
+            ssl_handshake_timeout=None if tls is None else HEAD_SECONDS,
+            ssl_shutdown_timeout=None if tls is None else LINGER_SECONDS,
+        )
         self._sweep()
 
     async def stop(self, *, grace: float) -> None:

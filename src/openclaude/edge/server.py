@@ -88,6 +88,7 @@ class ClientConnection(asyncio.Protocol):
         self._tail = b""
         self._paused_since: float | None = None
         self._held: list[bytes] = []
+        self._held_bytes = 0
         self._mark = (0.0, 0)
 
     # asyncio
@@ -362,13 +363,15 @@ class ClientConnection(asyncio.Protocol):
         self._linger()
 
     def _linger(self) -> None:
-        """Close the sending half and read on for a while: a reset would overtake the answer on its way."""
+        """Close the sending half and read on for a while: a reset would overtake the answer. Closing TLS is just that."""
         self._flush()
         transport = self._transport
         if transport is None:
             return
         if transport.can_write_eof():
             transport.write_eof()
+        else:
+            transport.close()
         self._server.loop.call_later(LINGER_SECONDS, transport.abort)
 
     def _refuse_connection(self) -> None:
@@ -385,10 +388,13 @@ class ClientConnection(asyncio.Protocol):
         if not self._held:
             self._server.loop.call_soon(self._flush)
         self._held.append(data)
+        self._held_bytes += len(data)
+        if self._held_bytes > WRITE_HIGH:
+            self._flush()  # a fast provider fills megabytes in one turn, and only what is written can stop it
 
     def _flush(self) -> None:
         if not self._held:
             return
-        held, self._held = self._held, []
+        held, self._held, self._held_bytes = self._held, [], 0
         if self._transport is not None:
             self._transport.write(held[0] if len(held) == 1 else b"".join(held))

@@ -7,6 +7,7 @@ holds its control connection open.
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -38,6 +39,8 @@ class Sessions:
         self._own = {name: value for name, value in own.items() if is_aws_s(name)}
         self._own_fingerprint = _digest(self._own)
         self._sessions: dict[str, _Session] = {}
+        self.tokens: set[bytes] = set()
+        """First path segments that admit while their session runs, for clients without our certificate."""
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -56,6 +59,16 @@ class Sessions:
         session = self._sessions.setdefault(name, _Session(kept, fingerprint))
         session.holders += 1
         return name
+
+    def grant(self) -> str:
+        """A new token, 40 hex digits. `revoke` ends it."""
+        token = os.urandom(20).hex()
+        self.tokens.add(token.encode())
+        return token
+
+    def revoke(self, token: str) -> None:
+        """From here on the token admits nobody."""
+        self.tokens.discard(token.encode())
 
     def forget(self, name: str) -> None:
         """One holder less; the last one takes the variables along."""

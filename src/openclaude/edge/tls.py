@@ -1,14 +1,16 @@
-"""The TLS context for providers. Verification cannot be turned off, and no environment variable has a say.
+"""TLS: the context for providers, and the one clients of this machine are met with.
 
+For providers verification cannot be turned off, and no environment variable has a say.
 `ssl.create_default_context` would honour SSL_CERT_FILE, SSL_CERT_DIR and SSLKEYLOGFILE: the first two let whoever
 sets a variable vouch for api.anthropic.com, the third writes session keys to a file.
 """
 
 import importlib.util
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Final, Protocol
 
 _WELL_KNOWN = (
     "/etc/ssl/certs/ca-certificates.crt",
@@ -17,6 +19,9 @@ _WELL_KNOWN = (
     "/etc/ssl/cert.pem",
     "/opt/homebrew/etc/ca-certificates/cert.pem",
 )
+
+SWITCH_SECONDS: Final = 3600.0
+"""The gateway goes over to the newer of its certificates this long before the older one ends."""
 
 
 class NoTrustStoreError(RuntimeError):
@@ -61,3 +66,58 @@ def trusting(ca_file: Path | None) -> Callable[[], ssl.SSLContext]:
         return lambda: context
     trust_file()
     return cache(client_context)
+
+
+class Pair(Protocol):
+    """The certificates of one generation, as the launcher makes them."""
+
+    @property
+    def server(self) -> Path:
+        """Key and certificate of the gateway, PEM."""
+
+    @property
+    def client_certificate(self) -> Path:
+        """The certificate clients prove themselves with, PEM."""
+
+    @property
+    def ends(self) -> int:
+        """The Unix time at which both expire."""
+
+
+class Loopback:
+    """TLS for the loopback listeners: one certificate of ours is shown, and only our client certificates are believed.
+
+    Args:
+        pairs: the valid generations, oldest first; called at the start and whenever they may have changed.
+        clock: the Unix time.
+    """
+
+    def __init__(self, pairs: Callable[[], Sequence[Pair]], clock: Callable[[], float]) -> None:
+        self._pairs = pairs
+        self._clock = clock
+        self._known: set[Path] = set()
+        self.mutual = _server_context()
+        self.mutual.verify_mode = ssl.CERT_REQUIRED
+        self.one_sided = _server_context()
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Take in new generations; handshakes from now on use them. The older certificate is shown while it lasts."""
+        found = self._pairs()
+        lasting = [pair for pair in found if pair.ends - SWITCH_SECONDS > self._clock()]
+        shown = (lasting or list(found[-1:]))[0]
+        for context in (self.mutual, self.one_sided):
+            context.load_cert_chain(shown.server)
+        for pair in found:
+            if pair.client_certificate not in self._known:
+                self.mutual.load_verify_locations(pair.client_certificate)
+                self._known.add(pair.client_certificate)
+
+
+def _server_context() -> ssl.SSLContext:
+    """TLS 1.3 only; no tickets, which nobody here would come back with."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.num_tickets = 0
+    context.set_alpn_protocols(["http/1.1"])
+    return context

@@ -17,6 +17,7 @@ from openclaude.launcher.trouble import Trouble
 # A session started from inside a session is a normal thing, a handful of them is not.
 GUARD = "OPENCLAUDE_LAUNCH"
 _DEEPEST = 5
+_OWN_FLAGS = ("--isolated", "--compat-http")
 
 _INSTALL = (
     "install Claude Code with `npm install -g @anthropic-ai/claude-code` "
@@ -50,20 +51,23 @@ class Arguments:
         isolated: whether `--isolated` was given.
         settings: the value of the user's own `--settings`, None without one; the last wins, as in the client.
         rest: everything else, for the client, verbatim.
+        compat_http: whether `--compat-http` was given.
     """
 
     isolated: bool
     settings: str | None
     rest: tuple[str, ...]
+    compat_http: bool = False
 
 
 def split_arguments(argv: Sequence[str]) -> Arguments:
     """Take out openClaude's own flags and the `--settings` to be merged.
 
-    A `--` before anything of the client's is ours: what follows is the client's command line, `--isolated` included.
+    A `--` before anything of the client's is ours: what follows is the client's command line, our flags' names included.
     Any other `--` is the client's, and so is all behind it.
     """
-    isolated, settings = False, None
+    flags: set[str] = set()
+    settings = None
     ours = True
     rest: list[str] = []
     remaining = list(argv)
@@ -74,15 +78,15 @@ def split_arguments(argv: Sequence[str]) -> Arguments:
         elif argument == "--":
             rest += [argument, *remaining]
             break
-        elif argument == "--isolated" and ours:
-            isolated = True
+        elif argument in _OWN_FLAGS and ours:
+            flags.add(argument)
         elif argument == "--settings" and remaining:
             settings = remaining.pop(0)
         elif argument.startswith("--settings="):
             settings = argument.partition("=")[2]
         else:
             rest.append(argument)
-    return Arguments(isolated, settings, tuple(rest))
+    return Arguments("--isolated" in flags, settings, tuple(rest), "--compat-http" in flags)
 
 
 def find_client(environ: Mapping[str, str], ourselves: Path) -> Path:

@@ -1,19 +1,24 @@
-"""The launcher's end of the gateway's control socket and of its identity challenge.
+"""The launcher's end of the gateway's control socket, and the proofs it asks of the gateway's ports.
 
 Nothing is believed because something answered: the control socket is found in a folder only this user can open, and
-the port is asked for a proof over a fresh nonce before anything of the client's may go there.
+a port has to show the installation's own certificate, with a handshake that only the holder of its key can make. Plain
+HTTP has no handshake; there a port is asked for a proof over a fresh nonce.
 """
 
 import json
 import os
 import socket
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from openclaude.domain.aws import PLATFORM_KEY
+from openclaude.launcher.certificates import Pair
 from openclaude.wire import identity
+
+if TYPE_CHECKING:
+    import ssl
 
 SOCKET_NAME: Final = "control.sock"
 MAX_ANSWER: Final = 64 * 1024
@@ -48,13 +53,28 @@ class Running:
     sessions: int
 
 
-def ask(run: Path, operation: str, *, timeout: float = 3.0) -> dict[str, Any] | None:
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A client's session with the gateway, which lasts as long as `connection` is open somewhere.
+
+    Attributes:
+        name: its segment of the base URL, empty where the gateway's own AWS environment pays.
+        token: a path segment that admits it without a client certificate, empty where none was asked for.
+        connection: it outlives an `execve`.
+    """
+
+    name: str
+    token: str = field(repr=False)
+    connection: socket.socket = field(repr=False)
+
+
+def ask(run: Path, operation: str, *, timeout: float = 3.0, **more: object) -> dict[str, Any] | None:
     """Send one operation to the control socket; None when nobody answers."""
     connection = _connect(run, timeout)
     if connection is None:
         return None
     with connection:
-        return _exchange(connection, {"op": operation})
+        return _exchange(connection, {"op": operation, **more})
 
 
 def has_credentials(env: Mapping[str, str]) -> bool:
@@ -63,26 +83,32 @@ def has_credentials(env: Mapping[str, str]) -> bool:
 
 
 def open_session(
-    run: Path, env: Mapping[str, str], *, keep: bool = False
-) -> tuple[str, socket.socket] | None:
-    """Hand over this shell's AWS variables; None when nobody answers.
+    run: Path, env: Mapping[str, str], *, keep: bool = False, token: bool = False
+) -> Session | None:
+    """Tell the gateway of a session, and hand over the shell's AWS variables if they say where credentials are.
+
+    Args:
+        run: the folder of the control socket.
+        env: the shell's environment.
+        keep: the session stays until the gateway stops, whoever hangs up.
+        token: ask for a path segment that admits.
 
     Returns:
-        The session's id for the base URL, and the connection that keeps it: it outlives an `execve`, so the session
-        ends when the client does. With `keep` the session stays until the gateway stops.
+        None when nobody answers. The session ends when the last process that inherited its connection does.
     """
     connection = _connect(run, 3.0)
     if connection is None:
         return None
     handed = ("PATH", PLATFORM_KEY)
     variables = {name: value for name, value in env.items() if name.startswith("AWS_") or name in handed}
-    answer = _exchange(connection, {"op": "session", "aws": variables, "keep": keep})
+    aws = variables if has_credentials(env) else None
+    answer = _exchange(connection, {"op": "session", "aws": aws, "keep": keep, "token": token})
     if answer is None or not isinstance(answer.get("session"), str):
         connection.close()
         return None
     connection.settimeout(None)
     connection.set_inheritable(True)
-    return answer["session"], connection
+    return Session(answer["session"], str(answer.get("token", "")), connection)
 
 
 def _connect(run: Path, timeout: float) -> socket.socket | None:
@@ -132,8 +158,39 @@ def status(run: Path) -> Running | None:
         return None
 
 
+def proves_itself(port: int, pairs: Sequence[Pair], *, timeout: float = 3.0) -> bool:
+    """Whether what listens on `port` holds the key of one of our gateway certificates.
+
+    The handshake is the proof: it is fresh for each connection, and what a stranger hears of it is good for nothing.
+    """
+    import ssl  # noqa: PLC0415  small commands need none
+
+    if not pairs:
+        return False
+    try:
+        with (
+            socket.create_connection(("127.0.0.1", port), timeout=timeout) as plain,
+            client_context(pairs).wrap_socket(plain, server_hostname="127.0.0.1") as connection,
+        ):
+            shown = connection.getpeercert(binary_form=True)
+    except OSError:  # a failed handshake is one too
+        return False
+    return shown in [ssl.PEM_cert_to_DER_cert(pair.server_certificate.read_text("ascii")) for pair in pairs]
+
+
+def client_context(pairs: Sequence[Pair]) -> "ssl.SSLContext":
+    """What a program of ours needs to reach the gateway by mutual TLS: it believes our certificates and no others."""
+    import ssl  # noqa: PLC0415  see above
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.load_verify_locations(cadata="".join(p.server_certificate.read_text("ascii") for p in pairs))
+    context.load_cert_chain(pairs[-1].client_certificate, pairs[-1].client_key)
+    return context
+
+
 def is_ours(identity_secret: str, port: int, *, timeout: float = 3.0) -> bool:
-    """Whether what listens on `port` can prove that it is this installation's gateway.
+    """Whether what listens on `port` over plain HTTP can prove that it is this installation's gateway.
 
     The challenge carries nothing but random digits; a stranger learns nothing from it.
     """

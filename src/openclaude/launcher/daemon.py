@@ -1,6 +1,6 @@
 """Finds the running gateway, starts one when there is none, and stops it.
 
-Alive means: the kernel says that the lock is held. Ours means: the control socket answers and the port proves itself.
+Alive means: the kernel says that the lock is held. Ours means: the control socket answers and the port shows our certificate.
 No PID file exists; a signal is never sent.
 """
 
@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from openclaude.launcher import control, ports
-from openclaude.launcher.control import Running
+from openclaude.launcher import certificates, control, ports
+from openclaude.launcher.certificates import Pair
+from openclaude.launcher.control import Running, Session
 from openclaude.launcher.state import Secrets, State
 from openclaude.launcher.trouble import Trouble
 
@@ -58,19 +59,24 @@ class GatewayError(Trouble):
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """A gateway that has proved itself. `base_url` includes the secret."""
+    """A gateway that has proved itself. `pairs` are the certificates it may show, oldest first."""
 
     running: Running
     started_now: bool
     secrets: Secrets
+    pairs: tuple[Pair, ...]
 
     @property
     def base_url(self) -> str:
-        return f"http://127.0.0.1:{self.running.port}/{self.secrets.base_path}"
+        return f"https://127.0.0.1:{self.running.port}"
 
     def base_url_of(self, session: str) -> str:
-        """The base URL of a session, so that its own AWS environment pays."""
-        return f"{self.base_url}/s-{session}"
+        """The base URL of a session by its name, so that its own AWS environment pays."""
+        return _of_session(self.base_url, session)
+
+
+def _of_session(base_url: str, session: str) -> str:
+    return f"{base_url}/s-{session}" if session else base_url
 
 
 def find(state: State, secrets: Secrets) -> Gateway | None:
@@ -78,12 +84,46 @@ def find(state: State, secrets: Secrets) -> Gateway | None:
     running = control.status(state.run)
     if running is None:
         return None
-    if not control.is_ours(secrets.identity, running.port):
+    pairs = certificates.pairs(state)
+    if not control.proves_itself(running.port, pairs):
         raise GatewayError(
             f"the gateway (pid {running.pid}) does not answer for port {running.port}: something else may sit there",
             "openclaude restart",
         )
-    return Gateway(running, started_now=False, secrets=secrets)
+    return Gateway(running, started_now=False, secrets=secrets, pairs=pairs)
+
+
+def renew(state: State) -> None:
+    """Make certificates where there are none for another 30 days, and tell a running gateway of them. Raises `StateError`."""
+    certificates.ensure(state, made=lambda: control.ask(state.run, "certificates"))
+
+
+def other_door(state: State, gateway: Gateway, door: str, segment: str) -> str:
+    """The base URL of a door that mutual TLS does not guard: `tls`, or `http`; it listens from here on.
+
+    Args:
+        state: whose gateway it is.
+        gateway: the running gateway.
+        door: `tls` or `http`.
+        segment: the path segment that admits: a session's token, or the installation's.
+
+    Raises:
+        GatewayError: the gateway has no such door, or plain HTTP does not prove itself.
+    """
+    answer = control.ask(state.run, "open", door=door)
+    port = answer.get("port") if answer is not None else None
+    if not isinstance(port, int):
+        raise GatewayError("the gateway does not open that door", "openclaude restart")
+    if door == "http" and not control.is_ours(gateway.secrets.identity, port):
+        raise GatewayError(
+            f"the gateway does not answer for port {port}: something else may sit there", "openclaude restart"
+        )
+    return f"{'http' if door == 'http' else 'https'}://127.0.0.1:{port}/{segment}"
+
+
+def session_url(base_url: str, session: Session) -> str:
+    """The base URL of a session, so that its own AWS environment pays."""
+    return _of_session(base_url, session.name)
 
 
 def ensure(
@@ -94,6 +134,7 @@ def ensure(
     Raises:
         GatewayError: it does not start; the text has its own words.
     """
+    renew(state)
     found = find(state, secrets)
     if found is not None:
         return found
@@ -107,7 +148,7 @@ def ensure(
         found = find(state, secrets)
     if found is None:
         raise GatewayError("the gateway started and went away again", "openclaude logs")
-    return Gateway(found.running, started_now=True, secrets=secrets)
+    return Gateway(found.running, started_now=True, secrets=secrets, pairs=found.pairs)
 
 
 def choose_port(state: State, wanted: int, say: Say) -> int:
@@ -217,6 +258,7 @@ def spawn(
         GatewayError: it did not start; the text has its own words.
     """
     command = [sys.executable, *_SERVE, "--port", str(port), *flags]
+    renew(state)
     if config is not None:
         command += ["--config", str(config)]
     word = _start(

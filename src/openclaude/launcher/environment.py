@@ -12,7 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from openclaude.launcher.settings import merge_no_proxy
-from openclaude.launcher.variables import BASE_URL, CUSTOM_HEADERS, NO_PROXY, PIN_OF, WINDOW, Pin
+from openclaude.launcher.variables import (
+    BASE_URL,
+    CUSTOM_HEADERS,
+    EXTRA_AUTHORITIES,
+    NO_PROXY,
+    PIN_OF,
+    TRANSPORT,
+    WINDOW,
+    Pin,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +65,9 @@ def child_environment(
         variables |= _isolation(environ, config_dir)
     elif not variables.get("CLAUDE_CONFIG_DIR", "unset"):
         del variables["CLAUDE_CONFIG_DIR"]  # empty makes the current folder the client's configuration
-    changed = [name for name in decided if environ.get(name) and environ[name] != variables.get(name)]
+    variables |= {name: str(env[name]) for name in TRANSPORT if env.get(name)}
+    watched = [name for name in (*decided, *TRANSPORT) if name != EXTRA_AUTHORITIES]  # that one is added to
+    changed = [name for name in watched if environ.get(name) and environ[name] != variables.get(name)]
     return ChildEnvironment(variables, tuple(sorted(changed)))
 
 

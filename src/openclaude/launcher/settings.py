@@ -26,6 +26,7 @@ from openclaude.launcher.variables import (
     PIN_OF,
     SLOT_VARIABLES,
     SMALL_FAST,
+    VERIFY,
     WINDOW,
     Pin,
 )
@@ -68,7 +69,7 @@ class SettingsError(Trouble):
 
 def derive_overlay(
     *,
-    base_url: str,
+    way: Mapping[str, str],
     slots: Mapping[str, str],
     window: int | None,
     environ: Mapping[str, str],
@@ -79,7 +80,7 @@ def derive_overlay(
     """The settings for the client, as an object to be written as JSON.
 
     Args:
-        base_url: the gateway's, secret path included.
+        way: the variables that lead to the gateway, as `way.variables` gives them; its base URL at least.
         slots: model name by slot (`opus`, `sonnet`, `haiku`, `fable`), only the slots that are set.
         window: tokens; the smallest context window of the slots' models the client does not know.
         environ: the user's environment.
@@ -96,7 +97,7 @@ def derive_overlay(
         name: merge_no_proxy(trusted.get(name) or trusted.get(other, "")) for name, other in _both_cases()
     }
     env |= _slot_variables(slots)
-    env[BASE_URL] = base_url
+    env |= way
     env[CUSTOM_HEADERS] = harmless_headers(trusted.get(CUSTOM_HEADERS, ""))
     if window is not None:
         env[WINDOW] = str(window)
@@ -135,6 +136,8 @@ def set_aside(*sources: Mapping[str, object]) -> tuple[str, ...]:
         )
         if env.get(BASE_URL):
             names.add(f"env.{BASE_URL}")
+        if env.get(VERIFY) == "0":
+            names.add(f"env.{VERIFY}")
     return tuple(sorted(names))
 
 

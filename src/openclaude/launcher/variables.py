@@ -43,6 +43,12 @@ class Group:
 BASE_URL = "ANTHROPIC_BASE_URL"
 CUSTOM_HEADERS = "ANTHROPIC_CUSTOM_HEADERS"
 LOGIN_VARIABLE = "ANTHROPIC_AUTH_TOKEN"
+EXTRA_AUTHORITIES = "NODE_EXTRA_CA_CERTS"
+VERIFY = "NODE_TLS_REJECT_UNAUTHORIZED"
+CLIENT_CERTIFICATE = "CLAUDE_CODE_CLIENT_CERT"
+CLIENT_KEY = "CLAUDE_CODE_CLIENT_KEY"
+TRANSPORT = (EXTRA_AUTHORITIES, VERIFY, CLIENT_CERTIFICATE, CLIENT_KEY)
+"""How the client knows the gateway and the gateway the client; set wherever TLS is spoken."""
 WINDOW = "CLAUDE_CODE_MAX_CONTEXT_TOKENS"
 SMALL_FAST = "ANTHROPIC_SMALL_FAST_MODEL"
 NO_PROXY = ("NO_PROXY", "no_proxy")
@@ -184,7 +190,7 @@ GROUPS = (
         Pin.OWN,
         Standing.OBSERVED,
         "together with a proxy it opens the client's own TLS: access and refresh token were read",
-        ("NODE_EXTRA_CA_CERTS", "NODE_TLS_REJECT_UNAUTHORIZED"),
+        (EXTRA_AUTHORITIES, VERIFY),
     ),
     Group(
         Pin.OWN,
@@ -196,8 +202,9 @@ GROUPS = (
             "CLAUDE_CODE_PROXY_RESOLVES_HOSTS",
             "CLAUDE_CODE_ENABLE_PROXY_AUTH_HELPER",
             "CLAUDE_CODE_CERT_STORE",
-            "CLAUDE_CODE_CLIENT_CERT",
-            "CLAUDE_CODE_CLIENT_KEY",
+            CLIENT_CERTIFICATE,
+            CLIENT_KEY,
+            "CLAUDE_CODE_CLIENT_KEY_PASSPHRASE",
             "BUN_TLS_REFUSE_DISTRUSTED_KEYS",
             "NODE_OPTIONS",
             "BUN_OPTIONS",

@@ -4,10 +4,9 @@ import http.client
 import platform
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from openclaude import __version__
 from openclaude.demo import client as real_client
@@ -15,6 +14,7 @@ from openclaude.demo.conversation import QUESTION, Exchange, converse
 from openclaude.demo.report import Cell, cells, credential_kind, files
 from openclaude.demo.scene import Scene, staged, temporary_home
 from openclaude.launcher import control
+from openclaude.launcher.daemon import session_url
 from openclaude.proof.canaries import (
     ANTHROPIC,
     AWS,
@@ -181,19 +181,19 @@ def _drive_lanes(
 
 def _drive(lane: Lane, scene: Scene, env: Mapping[str, str], evidence: _Evidence) -> LaneResult:
     before = len(scene.world.requests())
-    base_url, session = scene.gateway.base_url, None
+    way, session = scene.way, None
     if lane.aws:
-        opened = control.open_session(scene.home / "run", {**env, **lane.aws})
-        if opened is not None:
-            base_url, session = scene.gateway.base_url_of(opened[0]), opened[1]
-    exchanges = [converse(base_url, lane.model, lane.headers, stream=stream) for stream in (False, True)]
+        session = control.open_session(scene.home / "run", {**env, **lane.aws})
+        if session is not None:
+            way = replace(way, base_url=session_url(way.base_url, session))
+    exchanges = [converse(way, lane.model, lane.headers, stream=stream) for stream in (False, True)]
     faults = FAULTS[lane.provider]
     for fault in faults:
         stream = fault == "broken stream"
         question = f"{QUESTION} [fault {fault}]"
-        exchanges.append(converse(base_url, lane.model, lane.headers, stream=stream, question=question))
+        exchanges.append(converse(way, lane.model, lane.headers, stream=stream, question=question))
     if session is not None:
-        session.close()
+        session.connection.close()
     evidence.add(CLIENT, [exchange.raw for exchange in exchanges])
     arrived = scene.world.requests()[before:]
     whole, streamed, *failed = exchanges
@@ -223,19 +223,18 @@ def _servers(rows: Iterable[Recorded]) -> str:
 
 def _refused(scene: Scene, lane: Lane) -> list[bytes]:
     """Ask in ways that must be refused, with every credential on board; the answers."""
-    url = urlsplit(scene.gateway.base_url)
     body = b'{"model": "nobody", "max_tokens": 1, "messages": [{"role": "user", "content": "x"}]}'
     tries: list[tuple[str, str, Mapping[str, str]]] = [
-        ("POST", f"{url.path}/v1/messages", {}),
         ("POST", "/v1/messages", {}),
-        ("POST", f"{url.path}/v1/messages", {"Origin": "https://page.example"}),
-        ("POST", f"{url.path}/v1/messages", {"Host": "page.example"}),
-        ("POST", f"{url.path}/v1/files", {}),
-        ("GET", f"{url.path}/v1/models", {}),
+        ("POST", "/elsewhere/v1/messages", {}),
+        ("POST", "/v1/messages", {"Origin": "https://page.example"}),
+        ("POST", "/v1/messages", {"Host": "page.example"}),
+        ("POST", "/v1/files", {}),
+        ("GET", "/v1/models", {}),
     ]
     answers = []
     for method, path, headers in tries:
-        connection = http.client.HTTPConnection(str(url.hostname), url.port, timeout=30)
+        connection = scene.way.connect()
         try:
             connection.request(
                 method, path, body, {"content-type": "application/json", **lane.headers, **headers}

@@ -96,12 +96,12 @@ async def test_a_held_operation_ends_when_its_caller_does(tmp_path: Path) -> Non
     env = {"AWS_PROFILE": "work", "HOME": "/h", "PATH": "/p", "ANTHROPIC_API_KEY": "no"}
     opened = await asyncio.to_thread(client.open_session, tmp_path, env)
     assert opened is not None
-    assert opened[0] == "0123456789ab"
+    assert opened.name == "0123456789ab"
     assert seen == [{"AWS_PROFILE": "work", "PATH": "/p"}]
-    assert opened[1].get_inheritable()
+    assert opened.connection.get_inheritable()
     await asyncio.sleep(0.05)
     assert ended == []
-    opened[1].close()
+    opened.connection.close()
     async with asyncio.timeout(5):
         while not ended:
             await asyncio.sleep(0.01)

@@ -13,7 +13,7 @@ BASE = "http://127.0.0.1:4000/path"
 
 def child(environ: dict[str, str], config_dir: Path | None = None, **changed: Any) -> ChildEnvironment:
     given: dict[str, Any] = {
-        "base_url": BASE,
+        "way": {"ANTHROPIC_BASE_URL": BASE},
         "slots": {"haiku": "qwen-3-coder"},
         "window": 262144,
         "routable": lambda model: model.startswith("claude-"),

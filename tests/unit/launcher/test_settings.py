@@ -28,7 +28,7 @@ def routable(model: str) -> bool:
 
 def overlay(**changed: Any) -> dict[str, Any]:
     given: dict[str, Any] = {
-        "base_url": BASE,
+        "way": {"ANTHROPIC_BASE_URL": BASE},
         "slots": {},
         "window": None,
         "environ": {},
