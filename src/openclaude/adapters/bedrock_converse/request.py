@@ -163,7 +163,7 @@ class Builder:
         Raises:
             ApiError: 400.
         """
-        if not self._serves_plain or len(raw) < _LONG or not plain.is_utf8(raw):
+        if not self._serves_plain or not plain.is_utf8(raw):
             return None
         found = _PLAIN_READER.read(raw)
         listed = self._catalogs.list_of(found[1] or b"[]") if found is not None else None
