@@ -60,7 +60,10 @@ BEDROCK = "bedrock"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything a gateway is made of, before it runs. `sockets` and `certificates` are as in `edge.doors` and `edge.tls`."""
+    """Everything a gateway is made of, before it runs. `sockets` and `certificates` are as in `edge.doors` and `edge.tls`.
+
+    `opened` are the doors that are open from the start, besides mutual TLS.
+    """
 
     config: Config
     sockets: Mapping[str, socket.socket]
@@ -74,6 +77,7 @@ class Plan:
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     ready: Callable[[], None] | None = None
     worker: Callable[[Report], Worker] = ThreadWorker
+    opened: Sequence[str] = ()
 
 
 async def serve(plan: Plan) -> None:
@@ -109,6 +113,8 @@ async def serve(plan: Plan) -> None:
     operations["credentials"] = lambda _: Answer({"credentials": store.held()})
     control = ControlServer(operations)
     await doors.start()
+    for door in plan.opened:
+        doors.open(door)
     await control.start(plan.control)
     memory.settle()
     log.event("started", version=__version__, port=str(port), pid=str(os.getpid()))

@@ -19,6 +19,8 @@ from typing import Any
 from openclaude import config, wiring
 from openclaude.edge import control, dial, listener
 from openclaude.edge.worker import ThreadWorker
+from openclaude.launcher import certificates
+from openclaude.launcher.state import open_state
 
 
 class WatchedLoop(asyncio.SelectorEventLoop):
@@ -71,15 +73,19 @@ class OnTheLoop:
 
 def main(told: dict[str, Any]) -> None:
     folder = Path(told["folder"])
-    listening = listener.bind(0)
+    state = open_state(folder / "state")
+    certificates.ensure(state)  # as a launcher does it, before there is a loop
+    sockets = {"mutual": listener.bind(0), "http": listener.bind(0, listen=False)}
 
     def ready() -> None:
-        sys.stdout.write(f"{listening.getsockname()[1]}\n")
+        sys.stdout.write(f"{sockets['http'].getsockname()[1]}\n")
         sys.stdout.flush()
 
     plan = wiring.Plan(
         config=config.parse(told["config"], "config.toml"),
-        listening=listening,
+        sockets=sockets,
+        certificates=lambda: certificates.ensure(state),
+        opened=("http",),
         control=control.bind(folder),
         log_file=folder / "gateway.log",
         base_path="secret",
