@@ -1,17 +1,23 @@
 """`openclaude status` of a gateway that has worked: what it says, and what it must not say."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from openclaude.demo.conversation import converse
+from openclaude.demo.conversation import Way, converse
 from openclaude.demo.oracle import holds
 from openclaude.demo.scene import weather
 from openclaude.launcher.daemon import Gateway
 from openclaude.simulator.script import Answer, Ask, Fail
 from openclaude.simulator.world import World
+from support import trust
 from support.product import Home, gateway_for
+
+
+def way(gateway: Gateway) -> Way:
+    return Way(gateway.base_url, trust.context(gateway))
 
 
 def refusing(ask: Ask) -> Answer | Fail:
@@ -22,9 +28,9 @@ def refusing(ask: Ask) -> Answer | Fail:
 def worked(home: Home) -> Iterator[tuple[World, Gateway]]:
     """A gateway that answered three requests and refused one."""
     with World(refusing) as world, gateway_for(home, world) as gateway:
-        assert not converse(gateway.base_url, "claude-opus-5-5", home.login, stream=True).error
-        assert not converse(gateway.base_url, "qwen-3-coder", home.login, stream=False).error
-        assert converse(gateway.base_url, "qwen-3-coder", home.login, stream=False, question="refuse").error
+        assert not converse(way(gateway), "claude-opus-5-5", home.login, stream=True).error
+        assert not converse(way(gateway), "qwen-3-coder", home.login, stream=False).error
+        assert converse(way(gateway), "qwen-3-coder", home.login, stream=False, question="refuse").error
         yield world, gateway
 
 
@@ -37,6 +43,7 @@ def test_it_shows_routes_keys_and_the_last_errors_at_a_glance(
     assert lines["requests"] == "5 served, 0 under way"
     assert lines["routes"] == "claude-* to https://api.anthropic.com"
     assert "qwen-3-coder to https://bedrock-runtime.us-west-2.amazonaws.com\n" in done.stdout
+    assert re.fullmatch(r"valid until \d\d \w+ \d{4}, 89 days left", lines["certificate"])
     assert lines["keys"] == "AWS's default chain, by env, without an end"
     assert lines["errors"].endswith("  qwen-3-coder at bedrock: HTTP 403, complete")
 
@@ -63,7 +70,7 @@ def test_no_secret_is_shown(home: Home, worked: tuple[World, Gateway], canary: C
 
 def test_a_gateway_that_is_gone_still_has_its_last_errors(home: Home) -> None:
     with World(refusing) as world, gateway_for(home, world) as gateway:
-        converse(gateway.base_url, "nobody", home.login, stream=False)
+        converse(way(gateway), "nobody", home.login, stream=False)
     done = home.run("status", "--json")
     assert done.returncode == 3
     assert [row["status"] for row in json.loads(done.stdout)["last_errors"]] == ["404"]

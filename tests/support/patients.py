@@ -10,6 +10,7 @@ from typing import Any
 from openclaude.doctor.examine import examine
 from openclaude.doctor.findings import Finding
 from openclaude.doctor.patient import Machine, Patient
+from openclaude.launcher import certificates
 from openclaude.launcher.state import open_state
 from openclaude.preflight.steps import Step
 
@@ -65,7 +66,9 @@ class User:
         self.store_login(accessToken=self.login, refreshToken="r", expiresAt=(NOW + 3600) * 1000)
         keys = "aws_access_key_id = a\naws_secret_access_key = b\n"
         self.write(self.home / ".aws" / "credentials", f"[openclaude]\n{keys}")
-        open_state(self.folder).secrets()
+        state = open_state(self.folder)
+        state.secrets()
+        certificates.ensure(state, lambda: NOW - 86400)
         self.port = free_port()
         self.configure(CONFIG.format(port=self.port))
 
@@ -90,6 +93,11 @@ class User:
             "managed": self.managed / "managed-settings.json",
         }
         return self.write(places[kind], json.dumps(content))
+
+    @property
+    def pair(self) -> Path:
+        """The folder of the newest certificates."""
+        return max((self.folder / "tls").glob("[0-9]*"), key=lambda path: int(path.name))
 
     def examined(self) -> list[Finding]:
         machine = Machine(

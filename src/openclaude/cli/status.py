@@ -60,6 +60,7 @@ def _as_json(found: Setup, running: Running | None) -> dict[str, Any]:
         **facts,
         "config_current": running.config == found.config.text_sha256,
         "routes": routes,
+        "certificate_ends": _certificate_end(found),
         "credentials": _credentials(found),
         "last_errors": errors,
     }
@@ -75,6 +76,7 @@ def _lines(found: Setup, running: Running) -> list[str]:
         f"clients     {running.connections} connections, {running.sessions} sessions of the gateway's own",
     ]
     lines += _listed("routes", [f"{route.match} to {destination(route)}" for route in found.config.routes])
+    lines += _listed("certificate", [_certificate_line(_certificate_end(found))])
     lines += _listed(
         "keys", [_key_line(row) for row in _credentials(found)] or ["none is held at the moment"]
     )
@@ -84,6 +86,20 @@ def _lines(found: Setup, running: Running) -> list[str]:
 
 def _listed(title: str, texts: list[str]) -> list[str]:
     return [f"{title if not number else '':<12}{text}" for number, text in enumerate(texts)]
+
+
+def _certificate_end(found: Setup) -> int | None:
+    """When the newest pair ends, in seconds since the epoch; None without one."""
+    from openclaude.doctor.certificate import installed  # noqa: PLC0415 - only what is printed is looked up
+
+    return max((pair.ends for pair in installed(found.state.home)), default=None)
+
+
+def _certificate_line(end: int | None) -> str:
+    if end is None:
+        return "none"
+    days = int((end - time.time()) // 86400)
+    return f"valid until {datetime.fromtimestamp(end, UTC):%d %B %Y}, {days} days left"
 
 
 def _credentials(found: Setup) -> list[dict[str, Any]]:

@@ -65,8 +65,9 @@ def cells(
 
 
 def files(home: Path) -> bytes:
-    """Every file but the one that is there to hold the installation's secret."""
-    paths = [path for path in sorted(home.rglob("*")) if path.is_file() and path.name != "secret"]
+    """Every file but those that are there to hold the installation's secret and its keys."""
+    paths = [path for path in sorted(home.rglob("*")) if path.is_file()]
+    paths = [path for path in paths if path.relative_to(home).parts[0] not in ("secret", "tls")]
     return b"\0".join(path.read_bytes() for path in paths)
 
 

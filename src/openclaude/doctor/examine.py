@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from openclaude.doctor.aws import Preflight, aws
+from openclaude.doctor.certificate import certificate
 from openclaude.doctor.client import client, login
 from openclaude.doctor.features import auto_mode, features
 from openclaude.doctor.files import disk, files
@@ -24,6 +25,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     disk,
     configuration,
     models,
+    certificate,
     gateway,
     features,
     auto_mode,

@@ -21,7 +21,7 @@ _RESTART: Final = "openclaude restart"
 
 def proxies(patient: Patient) -> Iterator[Finding]:
     """Proxies of the client, and what the gateway makes of them."""
-    env = _trusted(patient)
+    env = trusted(patient)
     named = [name for name in _PROXIES if env.get(name)]
     if not named:
         yield ok("proxy", "none is set")
@@ -42,7 +42,7 @@ def proxies(patient: Patient) -> Iterator[Finding]:
     yield from _trust(env)
 
 
-def _trusted(patient: Patient) -> Mapping[str, str]:
+def trusted(patient: Patient) -> Mapping[str, str]:
     """The shell's variables with those of the user's own settings over them, as the client has it."""
     merged = dict(patient.env)
     for source in reversed(patient.sources):

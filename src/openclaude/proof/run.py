@@ -262,10 +262,18 @@ def _processes(pid: int) -> list[bytes]:
 def _own(scene: Scene) -> list[Canary]:
     """The installation's own secrets."""
     own = scene.gateway.secrets
+    pair = scene.gateway.pairs[-1]
     return [
+        Canary("gateway's private key", "made for its certificate", "", _private(pair.server)),
+        Canary("client's private key", "made for its certificate", "", _private(pair.client_key)),
         Canary("gateway's path secret", "made by the gateway's launcher", "", own.base_path),
         Canary("gateway's identity key", "made by the gateway's launcher", "", own.identity),
     ]
+
+
+def _private(path: Path) -> str:
+    """Text of a private key that is in no certificate: in PKCS 8, P-256's secret number ends 20 bytes into the second line."""
+    return path.read_text().splitlines()[2][:24]
 
 
 def _drive_client(env: Mapping[str, str], evidence: _Evidence, say: Say) -> tuple[str, bool, list[Canary]]:

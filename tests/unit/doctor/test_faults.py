@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -11,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from openclaude.demo.oracle import holds
+from openclaude.launcher import certificates
+from openclaude.launcher.state import open_state
 from openclaude.preflight.steps import Step
-from support.patients import CONFIG, User, left_socket
+from support.patients import CONFIG, NOW, User, left_socket
 
 CLOSED = ExitStack()
 
@@ -75,6 +78,20 @@ def without(text: str) -> Callable[[User], None]:
         user.configure(CONFIG.format(port=user.port).replace(text, ""))
 
     return plant
+
+
+def certificates_that_ended(user: User) -> None:
+    shutil.rmtree(user.pair)
+    certificates.ensure(open_state(user.folder), lambda: NOW - 100 * 86400)
+
+
+def keys_mixed_up(user: User) -> None:
+    pair = user.pair
+    (pair / "client.key").write_bytes((pair / "server.pem").read_bytes())
+
+
+def renamed_pair(user: User) -> None:
+    user.pair.rename(user.pair.with_name(str(int(NOW) + 1000 * 86400)))
 
 
 SAID = "{user.home}/.claude/settings.json"
@@ -212,6 +229,40 @@ FAULTS: dict[str, Fault] = {
         "problem",
         "NODE_EXTRA_CA_CERTS names /no/such.pem, which cannot be read",
         "mend the path",
+    ),
+    "a client certificate of the user's own": Fault(
+        lambda u: u.env.update(CLAUDE_CODE_CLIENT_CERT="/mine.pem"),
+        "certificate",
+        "warning",
+        "CLAUDE_CODE_CLIENT_CERT is yours and stays",
+        "unset CLAUDE_CODE_CLIENT_CERT",
+    ),
+    "half a pair of certificates": Fault(
+        lambda u: (u.pair / "client.key").unlink(),
+        "certificate",
+        "problem",
+        "{user.folder}/tls/1807689600 lacks client.key: sessions cannot use it",
+        "openclaude doctor --fix",
+        fixable=True,
+    ),
+    "a certificate with somebody else's key": Fault(
+        keys_mixed_up,
+        "certificate",
+        "problem",
+        "holds a key and a certificate that do not go together",
+        "openclaude doctor --fix",
+        fixable=True,
+    ),
+    "a certificate that does not end when it says": Fault(
+        renamed_pair,
+        "certificate",
+        "problem",
+        "does not end when its name says",
+        "openclaude doctor --fix",
+        fixable=True,
+    ),
+    "certificates that ended": Fault(
+        certificates_that_ended, "certificate", "warning", "the newest pair ended on", "openclaude restart"
     ),
     "a folder others can open": Fault(
         lambda u: (u.folder / "run").chmod(0o755),
@@ -385,7 +436,7 @@ def test_nothing_is_said_of_a_set_up_in_order(user: User) -> None:
             "models",
             "port",
         ),
-        *("features", "auto mode", "aws"),
+        *("features", "auto mode", "aws", "certificate"),
     }
 
 
