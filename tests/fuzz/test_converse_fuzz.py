@@ -14,7 +14,7 @@ from openclaude.explain.requests import against_profile
 from openclaude.explain.targets import choose
 from support.converse_check import check_request, check_shape
 from support.fuzzing import TARGETS, examples, prepared, profile_of
-from support.made_up_requests import CONTENT, ODD_AT_TOP, VALID_AT_TOP, sessions, wire
+from support.made_up_requests import CONTENT, ODD_AT_TOP, VALID_AT_TOP, lasting, sessions, wire
 from support.profile_check import check_profile
 
 REGION = "us-east-1"
@@ -165,17 +165,6 @@ def test_what_is_learned_from_a_refusal_leaves_a_valid_request(
             break
         check_request(call.operation, model_id, json.loads(call.body))
     check_call(learning.prepare(wire(body)), profile, model_id)
-
-
-def lasting(value: Any) -> Any:
-    """`value` without compaction blocks and reminders that are to go."""
-    if isinstance(value, list):
-        return [lasting(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    if value.get("type") == "compaction":
-        return {"type": "text", "text": "compacted"}
-    return {key: lasting(item) for key, item in value.items() if key != "clear_at"}
 
 
 def without_points(message: dict[str, Any]) -> dict[str, Any]:

@@ -303,6 +303,17 @@ ODD_AT_TOP = st.one_of(
 )
 
 
+def lasting(value: Any) -> Any:
+    """`value` without compaction blocks and reminders that are to go."""
+    if isinstance(value, list):
+        return [lasting(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if value.get("type") == "compaction":
+        return {"type": "text", "text": "compacted"}
+    return {key: lasting(item) for key, item in value.items() if key != "clear_at"}
+
+
 def wire(body: Any) -> bytes:
     """The bytes a client sends: ASCII with escapes, so that an unpaired surrogate travels as its escape."""
     return json.dumps(body).encode()

@@ -31,6 +31,16 @@ _MEMBERS: Final = {
     "tool_addition": _CACHE | {"tool"},
     "tool_removal": _CACHE | {"tool"},
 }
+_TYPES: Final = {
+    ("text", "citations"): list,
+    ("document", "citations"): dict,
+    ("document", "context"): str,
+    ("document", "title"): str,
+    ("search_result", "citations"): dict,
+    ("tool_result", "is_error"): bool,
+    ("compaction", "encrypted_content"): str,
+}
+"""What an optional member has to be; one of another type would refuse the whole request, so it goes."""
 _SERVER_RESULT: Final = _CACHE | {"tool_use_id", "content"}
 _BOOKKEEPING: Final = frozenset(
     {"compaction", "fallback", "mcp_tool_listing", "tool_addition", "tool_removal"}
@@ -104,7 +114,12 @@ class Blocks:
     def _plain(self, block: Json, kind: str) -> Json:
         """A block with the members of its kind and a cache mark in Bedrock's form."""
         members = _MEMBERS.get(kind, _SERVER_RESULT)
-        return with_cache_control(kept(block, members), ttl=self._profile.cache_ttl_1h)
+        shown = {
+            key: value
+            for key, value in kept(block, members).items()
+            if isinstance(value, _TYPES.get((kind, key), object))
+        }
+        return with_cache_control(shown, ttl=self._profile.cache_ttl_1h)
 
     def _user_block(self, block: Json) -> list[Json]:
         match string(block.get("type")):
@@ -114,8 +129,9 @@ class Blocks:
                 return self._content(block, kind)
             case "tool_result":
                 return [self._tool_result(block)]
-            case "compaction" if self._known.compaction:
-                return [self._plain(block, "compaction")]
+            case "compaction" if self._known.compaction and isinstance(block.get("content"), str | None):
+                # Its content may be null and may not be missing.
+                return [{**self._plain(block, "compaction"), "content": block.get("content")}]
             case kind if foreign.is_result(kind):
                 return self._flattened(foreign.result_text(block))
             case kind:
@@ -130,8 +146,9 @@ class Blocks:
                 return self._reasoning(block, kind)
             case "tool_use":
                 return [self._tool_use(block)]
-            case "compaction" if self._known.compaction:
-                return [self._plain(block, "compaction")]
+            case "compaction" if self._known.compaction and isinstance(block.get("content"), str | None):
+                # Its content may be null and may not be missing.
+                return [{**self._plain(block, "compaction"), "content": block.get("content")}]
             case "tool_result" | "image" | "document" | "search_result":
                 return self._user_text(block, kind)
             case kind if kind in foreign.CALLS:
@@ -150,7 +167,8 @@ class Blocks:
             return [self._image(block)]
         if kind == "document":
             return self._document(block)
-        return [{**self._plain(block, kind), "content": self._texts(block.get("content"))}]
+        told = {name: string(block.get(name)) for name in ("source", "title")}
+        return [{**self._plain(block, kind), **told, "content": self._texts(block.get("content"))}]
 
     def _texts(self, content: Any) -> list[Json]:
         return [
@@ -219,8 +237,6 @@ class Blocks:
     def _tool_result(self, block: Json) -> Json:
         result = self._plain(block, "tool_result")
         result["tool_use_id"] = safe_id(string(block.get("tool_use_id")))
-        if not isinstance(result.get("is_error", False), bool):
-            del result["is_error"]
         content = block.get("content")
         if isinstance(content, str):
             return result
@@ -267,15 +283,17 @@ class Blocks:
 
     def _server_call(self, block: Json, results: dict[str, Json]) -> list[Json]:
         identity = string(block.get("id"))
-        if block["type"] == "server_tool_use" and self._runs_here(string(block.get("name"))):
+        runs_here = self._runs_here(string(block.get("name"))) and _ID.fullmatch(identity)
+        if block["type"] == "server_tool_use" and runs_here:
             return [{**self._plain(block, "server_tool_use"), "input": object_of(block.get("input"))}]
         return self._flattened(foreign.call_text(block, results.pop(identity, None)))
 
     def _server_result(self, block: Json, kind: str, results: dict[str, Json]) -> list[Json]:
         """A result stands with its call, in a text or in its own form; one without a call becomes a text."""
-        if results.get(string(block.get("tool_use_id"))) is not block:
+        identity = string(block.get("tool_use_id"))
+        if results.get(identity) is not block:
             return []
-        if self._runs_here(kind):
+        if self._runs_here(kind) and _ID.fullmatch(identity):
             return [self._plain(block, kind)]
         return self._flattened(foreign.result_text(block))
 

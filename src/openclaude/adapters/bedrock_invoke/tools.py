@@ -145,8 +145,11 @@ class _Reading:
         if kind in ("", "custom"):
             sent = kept(tool, _CUSTOM_MEMBERS | self._surface.tool_members)
             sent["input_schema"] = object_schema(tool.get("input_schema"))
-            if not isinstance(sent.get("description", ""), str):
-                del sent["description"]
+            sent = {
+                key: value
+                for key, value in sent.items()
+                if isinstance(value, str) or key not in ("type", "description")
+            }
         else:
             sent = {
                 key: value
