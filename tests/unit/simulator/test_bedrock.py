@@ -300,7 +300,12 @@ async def test_a_bearer_token_is_refused_unless_it_is_an_api_key_of_bedrock() ->
     ("target", "body", "status", "kind", "words"),
     [
         pytest.param(
-            f"/model/{MODEL}/apply-guardrail", b"{}", 404, "UnknownOperationException", "", id="other operation"
+            f"/model/{MODEL}/apply-guardrail",
+            b"{}",
+            404,
+            "UnknownOperationException",
+            "",
+            id="other operation",
         ),
         pytest.param(
             "/model/a/b/converse", b"{}", 404, "UnknownOperationException", "", id="raw slash in the id"
