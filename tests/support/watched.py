@@ -28,6 +28,10 @@ class WatchedLoop(asyncio.SelectorEventLoop):
 
     def __init__(self) -> None:
         super().__init__()
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget what was measured."""
         self.work, self.callback, self.callbacks = 0.0, "", 0
 
     def call_soon(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
@@ -72,7 +76,7 @@ class OnTheLoop:
 
 
 def main(told: dict[str, Any]) -> None:
-    folder = Path(told["folder"])
+    folder, loop = Path(told["folder"]), WatchedLoop()
     state = open_state(folder / "state")
     certificates.ensure(state)  # as a launcher does it, before there is a loop
     sockets = {"mutual": listener.bind(0), "http": listener.bind(0, listen=False)}
@@ -80,6 +84,7 @@ def main(told: dict[str, Any]) -> None:
     def ready() -> None:
         sys.stdout.write(f"{sockets['http'].getsockname()[1]}\n")
         sys.stdout.flush()
+        loop.call_soon(loop.begin)  # what starts the gateway holds nobody up
 
     plan = wiring.Plan(
         config=config.parse(told["config"], "config.toml"),
@@ -96,7 +101,6 @@ def main(told: dict[str, Any]) -> None:
         ready=ready,
         worker=OnTheLoop if told["inline"] else ThreadWorker,
     )
-    loop = WatchedLoop()
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
         runner.run(wiring.serve(plan))
     seen = {"work": loop.work, "callback": loop.callback, "callbacks": loop.callbacks}

@@ -15,7 +15,7 @@ from openclaude.domain.http import Header
 from openclaude.domain.models import normalise
 from openclaude.domain.usage import Usage
 from openclaude.gateway import refusals
-from openclaude.gateway.exchange import HEAVY, Answer, Services
+from openclaude.gateway.exchange import HEAVY, Answer, Services, weight
 from openclaude.gateway.late import is_ready
 from openclaude.gateway.observers import with_usage
 from openclaude.gateway.routes import SignedRoute
@@ -64,7 +64,7 @@ class TranslatedExchange(Sending):
         pieces, self._pieces = self._pieces, []
         self._asked_at = self._services.clock.monotonic()
         self._answer.record.upstream_model = self._route.upstream_model
-        size = sum(map(len, pieces)) if is_ready(self._route.adapter) else HEAVY
+        size = weight(pieces) if is_ready(self._route.adapter) else HEAVY
         self._apart(size, lambda: self._prepare(b"".join(pieces)), self._prepared)
 
     def client_left(self) -> None:
@@ -198,7 +198,7 @@ class TranslatedExchange(Sending):
             self._note((*notes, *ready.call.notes))
             self._dispatch(ready)
 
-        self._apart(len(call.body), amend, again)
+        self._apart(weight((call.body,)), amend, again)
 
     def failed(self, error: ApiError) -> None:
         self._upstream = None

@@ -7,7 +7,7 @@ import pytest
 
 from fakes.worker import FakeWorker
 from openclaude.domain.http import Endpoint
-from openclaude.gateway.exchange import HEAVY
+from openclaude.gateway.exchange import HEAVY, HUGE
 from openclaude.gateway.late import LateDialect
 from support.gateway import Gateway
 
@@ -41,6 +41,17 @@ def test_a_small_body_is_translated_here_unless_something_is_done_elsewhere() ->
     assert gateway.ask("qwen-3-coder") is None
     assert [worker.finish() > HEAVY, worker.finish() > HEAVY] == [True, False]
     assert len(gateway.transport.calls) == 3
+
+
+def test_a_body_of_many_small_values_is_translated_elsewhere_whatever_its_size() -> None:
+    gateway, worker = gateway_with_worker()
+    turns = [
+        {"role": role, "content": [{"type": "text", "text": "x"}]} for role in ("user", "assistant")
+    ] * 200
+    assert gateway.ask("qwen-3-coder", messages=[*turns, {"role": "user", "content": "x"}]) is None
+    assert worker.finish() >= HEAVY
+    assert len(gateway.transport.calls) == 1
+    assert gateway.ask("qwen-3-coder", messages=turns[:101]) is not None
 
 
 def test_the_first_request_of_a_route_loads_its_translator_elsewhere() -> None:
@@ -98,7 +109,7 @@ def test_what_is_sent_again_without_a_refused_field_is_made_elsewhere() -> None:
 @pytest.mark.parametrize("status", [200, 400])
 def test_a_large_translation_is_freed_elsewhere_after_the_turn_of_the_loop(status: int) -> None:
     gateway, worker = gateway_with_worker()
-    gateway.ask("qwen-3-coder", system=LONG)
+    gateway.ask("qwen-3-coder", system="a" * HUGE)
     worker.finish()
     call = gateway.transport.calls.pop()
     freed = weakref.ref(gateway.exchange._next._ready.call)
@@ -108,5 +119,5 @@ def test_a_large_translation_is_freed_elsewhere_after_the_turn_of_the_loop(statu
     del call
     assert freed() is not None
     gateway.clock.advance(0)
-    assert worker.finish() > HEAVY
+    assert worker.finish() > HUGE
     assert freed() is None
