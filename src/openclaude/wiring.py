@@ -118,6 +118,9 @@ async def serve(plan: Plan) -> None:
     await control.start(plan.control)
     memory.settle()
     log.event("started", version=__version__, port=str(port), pid=str(os.getpid()))
+    for route in plan.config.routes:
+        if route.endpoint_url is not None:
+            log.event("endpoint", route=route.match, origin=route.endpoint_url)
     if plan.ready is not None:
         plan.ready()
     await stopping.wait()

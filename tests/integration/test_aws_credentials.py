@@ -289,6 +289,17 @@ def test_keys_in_the_environment_are_not_used_when_the_route_names_a_profile(acc
     assert account.signers() == [profile.id]
 
 
+def test_an_endpoint_of_ones_own_is_in_the_log_and_no_variable_is(account: Account) -> None:
+    account.home.state_home.mkdir(mode=0o700)
+    own = "https://vpce-1.bedrock-runtime.us-west-2.vpce.amazonaws.com"
+    (account.home.state_home / "config.toml").write_text(f'{CONFIG}endpoint_url = "{own}"\n')
+    env = {**NOWHERE, "AWS_ENDPOINT_URL": "https://evil.invalid"}
+    with serving(account.home, account.world.connect_to, account.world.ca_file, env=env):
+        log = account.home.state().log_file.read_text()
+    assert f"event=endpoint route=qwen-3-coder origin={own}\n" in log
+    assert "evil" not in log
+
+
 def test_no_secret_of_an_account_reaches_the_client_the_log_or_anthropic(account: Account) -> None:
     old, new = account.key(), account.key()
     account.aws_config(f"[profile dev]\ncredential_process = {account.credential_process(old, new)}\n")
