@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from openclaude import __version__
 from openclaude.adapters.anthropic import AnthropicAdapter
 from openclaude.adapters.calibration import Calibration
-from openclaude.config import Config, RouteConfig
+from openclaude.config import Config, RouteConfig, digest
 from openclaude.config import capabilities as route_capabilities
 from openclaude.credentials.fingerprints import GATEWAY, KNOWN
 from openclaude.credentials.policies import (
@@ -46,8 +46,9 @@ from openclaude.edge.worker import ThreadWorker
 from openclaude.gateway.exchange import Services
 from openclaude.gateway.late import LateDialect
 from openclaude.gateway.pipeline import Pipeline
+from openclaude.gateway.profiles import Profiles
 from openclaude.gateway.routes import PassthroughRoute, Route, SignedRoute
-from openclaude.ports import Dialect, Worker
+from openclaude.ports import Dialect, Handler, Worker
 
 if TYPE_CHECKING:
     from openclaude.adapters.profiles import Profile
@@ -78,6 +79,7 @@ class Plan:
     ready: Callable[[], None] | None = None
     worker: Callable[[Report], Worker] = ThreadWorker
     opened: Sequence[str] = ()
+    profiles: Mapping[str, Config] = field(default_factory=dict)
 
 
 async def serve(plan: Plan) -> None:
@@ -104,11 +106,15 @@ async def serve(plan: Plan) -> None:
     worker = plan.worker(report)
     services = Services(transport, clock, log, worker)
     store = KeyStore(sessions, wall=time.time)
-    routes = build_routes(plan.config, store)
-    pipeline = Pipeline(routes, services, listed_models(plan.config), plan.config.slots)
+    handler = build_handler(plan.config, plan.profiles, services, store)
     keys = Keys(plan.base_path.encode(), plan.identity, sessions.tokens)
-    doors = Doors(plan.sockets, Loopback(plan.certificates, time.time), keys, pipeline, report)
-    facts = {"pid": os.getpid(), "port": port, "version": __version__, "config": plan.config.text_sha256}
+    doors = Doors(plan.sockets, Loopback(plan.certificates, time.time), keys, handler, report)
+    facts = {
+        "pid": os.getpid(),
+        "port": port,
+        "version": __version__,
+        "config": digest(plan.config, plan.profiles),
+    }
     operations = _operations(facts, services, doors, sessions, stopping, wall)
     operations["credentials"] = lambda _: Answer({"credentials": store.held()})
     control = ControlServer(operations)
@@ -188,6 +194,18 @@ def _operations(
 
 def _without_aws(env: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in env.items() if not is_aws_s(name)}
+
+
+def build_handler(
+    config: Config, profiles: Mapping[str, Config], services: Services, store: KeyStore
+) -> Handler:
+    """What answers requests: the configuration's routes, and those of each profile for its own requests."""
+
+    def pipeline(of: Config) -> Pipeline:
+        return Pipeline(build_routes(of, store), services, listed_models(of), of.slots)
+
+    ordinary = pipeline(config)
+    return Profiles(ordinary, {name: pipeline(of) for name, of in profiles.items()}) if profiles else ordinary
 
 
 def build_routes(config: Config, keys: KeyStore) -> RouteTable[Route]:

@@ -284,7 +284,7 @@ def test_nobody_has_seen_a_secret_of_the_gateway(told: Told) -> None:
     """Mutual TLS needs none on the way: the client's settings name files, and what they hold is nowhere else."""
     held = told.home.state().secrets()
     keys = [path.read_text().splitlines()[1] for path in (told.home.state_home / "tls").rglob("client.key")]
-    settings = (told.home.state_home / "settings.json").read_text()
+    settings = told.home.settings_given()
 
     assert len(keys) == 1
     assert "https://127.0.0.1:" in settings

@@ -105,7 +105,7 @@ def test_settings_of_the_users_own_are_merged_with_openclaudes(
         assert [row.server for row in arrived] == STORY
         assert "not used in this session: env.ANTHROPIC_BASE_URL" in talk
         assert elsewhere.connections == 0
-    derived = json.loads((stage.home.state_home / "settings.json").read_text())
+    derived = json.loads(stage.home.settings_given())
     assert derived["permissions"] == own["permissions"]
     assert derived["env"][WORD] == word
     assert file.read_text() == text
@@ -126,5 +126,5 @@ def test_a_window_suffix_never_reaches_a_provider(stage: Stage, project: Path) -
         assert not re.search(rb"\[1m\]|%5b1m%5d", head, re.IGNORECASE)
         assert not re.search(rb"(opus-5-5|coder(-next)?) *\[1m\]", row.body or b"", re.IGNORECASE)
     # With the suffix the client would take the model for one with a window of a million tokens.
-    derived = json.loads((stage.home.state_home / "settings.json").read_text())
+    derived = json.loads(stage.home.settings_given())
     assert derived["env"]["ANTHROPIC_DEFAULT_HAIKU_MODEL"] == "qwen-3-coder"

@@ -55,6 +55,12 @@ class Home:
             check=False,
         )
 
+    def settings_given(self) -> str:
+        """What the last session's client was given by `--settings`."""
+        files = [self.state_home / "settings.json", *(self.state_home / "run").glob("settings-*.json")]
+        newest = max((file for file in files if file.exists()), key=lambda file: file.stat().st_mtime_ns)
+        return newest.read_text()
+
     def running(self) -> Running | None:
         """What the running gateway says of itself."""
         gateway = daemon.find(self.state(), self.state().secrets())

@@ -57,6 +57,7 @@ def run(args: argparse.Namespace, *, env: Mapping[str, str], stdout: TextIO, std
 def commands() -> Iterator[Command]:
     """OpenClaude itself, every command and every sub-command, from the parsers that read them."""
     own = [
+        Option(("--profile",), "use a named set-up with routes of its own", ()),
         Option(("--isolated",), "give the client a folder of its own", None),
         Option(("--compat-http",), "plain HTTP between the client and the gateway", None),
         Option(("--version",), "show the version", None),

@@ -33,9 +33,11 @@ def add_parser(subparsers: Any) -> None:
         "check", help="show every problem of the configuration, with file, line and hint"
     )
     check.add_argument("file", nargs="?", type=Path, metavar="FILE", help="check this file instead")
-    commands.add_parser("path", help="print where the configuration file is")
+    path = commands.add_parser("path", help="print where the configuration file is")
     show = commands.add_parser("show", help="print the configuration that is used")
     show.add_argument("--json", action="store_true", help="print one JSON object, defaults filled in")
+    for command in (init, check, path, show):
+        command.add_argument("--profile", metavar="NAME", help="the named set-up that is meant")
     commands.add_parser(
         "edit", help="open the configuration in $VISUAL or $EDITOR; problems never become the configuration"
     )
@@ -63,9 +65,9 @@ def run(args: argparse.Namespace, *, env: Mapping[str, str], stdout: TextIO, std
             case "init":
                 return _init(folder, args, _region(env), stdout, stderr)
             case "check":
-                return _check(args.file, folder, stdout, stderr)
+                return _check(args.file, args.profile, folder, stdout, stderr)
             case "show":
-                return _show(folder, stdout, stderr, as_json=args.json)
+                return _show(args.profile, folder, stdout, stderr, as_json=args.json)
             case "edit":
                 from openclaude.cli import editing  # noqa: PLC0415 - only this command starts an editor
 
@@ -77,7 +79,7 @@ def run(args: argparse.Namespace, *, env: Mapping[str, str], stdout: TextIO, std
             case "import-litellm":
                 return importing.run(args, folder, env, stdout, stderr)
             case _:
-                print(config.config_path(folder), file=stdout)
+                print(_path(args.profile, folder), file=stdout)
                 return OK
     except config.ConfigError as error:
         print(error, file=stderr)
@@ -92,10 +94,19 @@ def _region(env: Mapping[str, str]) -> str:
     return found if found and config.region_fault(found) is None else config.REGION
 
 
+def _path(profile: str | None, folder: Path) -> Path:
+    return config.profile_path(folder, profile) if profile else config.config_path(folder)
+
+
+def _read(profile: str | None, folder: Path) -> config.Config:
+    return config.load_profile(folder, profile) if profile else config.load(config.config_path(folder))
+
+
 def _init(folder: Path, args: argparse.Namespace, region: str, stdout: TextIO, stderr: TextIO) -> int:
-    path = config.config_path(folder)
+    path = _path(args.profile, folder)
     there = _text(path)
-    if there == config.preset_text(args.preset, region):
+    text = config.preset_text(args.preset, region, of_profile=bool(args.profile))
+    if there == text:
         print(f"nothing to do: the configuration is the {args.preset} preset already", file=stderr)
     elif there is not None and not config.is_preset(there) and not args.force:
         print(
@@ -105,7 +116,7 @@ def _init(folder: Path, args: argparse.Namespace, region: str, stdout: TextIO, s
         )
         return REFUSED
     else:
-        config.write_preset(folder, args.preset, region)
+        config.write_text(folder, text, path)
         where = f", in {region} as your AWS set-up says" if region != config.REGION else ""
         print(f"wrote the {args.preset} preset, with comments{where}", file=stderr)
     print(path, file=stdout)
@@ -122,8 +133,8 @@ def _text(path: Path) -> str | None:
         return ""
 
 
-def _check(file: Path | None, folder: Path, stdout: TextIO, stderr: TextIO) -> int:
-    found = config.load_existing(file) if file else config.load(config.config_path(folder))
+def _check(file: Path | None, profile: str | None, folder: Path, stdout: TextIO, stderr: TextIO) -> int:
+    found = config.load_existing(file) if file else _read(profile, folder)
     for written, used in found.normalised:
         print(f'note: "{written}" is used as "{used}"', file=stderr)
     routes = "1 route" if len(found.routes) == 1 else f"{len(found.routes)} routes"
@@ -132,9 +143,9 @@ def _check(file: Path | None, folder: Path, stdout: TextIO, stderr: TextIO) -> i
     return OK
 
 
-def _show(folder: Path, stdout: TextIO, stderr: TextIO, *, as_json: bool) -> int:
+def _show(profile: str | None, folder: Path, stdout: TextIO, stderr: TextIO, *, as_json: bool) -> int:
     """The file's own text, but only when it is a configuration: one with problems may hold a key."""
-    found = config.load(config.config_path(folder))
+    found = _read(profile, folder)
     if as_json:
         print(json.dumps(_plain(found)), file=stdout)
     elif found.source is None:

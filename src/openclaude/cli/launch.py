@@ -21,6 +21,7 @@ from openclaude.launcher.client import Arguments, find_client, guarded, split_ar
 from openclaude.launcher.client import run as become
 from openclaude.launcher.environment import child_environment
 from openclaude.launcher.files import write_private
+from openclaude.launcher.state import State
 from openclaude.launcher.variables import EXTRA_AUTHORITIES, TRANSPORT
 
 _ORDINARY = {"ANTHROPIC_BASE_URL", *TRANSPORT}
@@ -38,16 +39,27 @@ def run(arguments: Sequence[str], *, env: Mapping[str, str], stderr: TextIO) -> 
         if written:
             say(stderr, f"wrote the default configuration, with comments: {path}")
         found = setup(env)
-        table = RouteTable([(route.match, route) for route in found.config.routes])
-        _check_aws(found, table, env, stderr)
+        chosen = config.load_profile(found.state.home, split.profile) if split.profile else found.config
+        table = RouteTable([(route.match, route) for route in chosen.routes])
+        _check_aws(chosen, table, env, stderr)
         gateway = _gateway(found, env, stderr)
         own = _own_settings(split, env)
         session, led = _way(found, gateway, split, own.trusted(env), env, stderr)
-        variables, file = _prepare(found, split, own, (session.name, led), _Routed(table), env, stderr)
+        asked = _Asked(found.state, chosen, split)
+        variables, file = _prepare(asked, own, (session.name, led), _Routed(table), env, stderr)
         session.connection.detach()  # on purpose: the client inherits it, and the session ends when the client does
         become(client, ["--settings", str(file), *split.rest], guarded(variables))
     except PROBLEMS as error:
         return explain(stderr, error)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What this launch is to be: whose configuration, and what the command line adds."""
+
+    state: State
+    config: config.Config
+    split: Arguments
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +98,9 @@ def _way(
     session = way.open_session(found.state, env, chosen)
     if way.NOTICE[chosen]:
         say(stderr, way.NOTICE[chosen])
-    return session, way.variables(found.state, gateway, session, chosen, trusted.get(EXTRA_AUTHORITIES, ""))
+    return session, way.variables(
+        found.state, gateway, session, chosen, trusted.get(EXTRA_AUTHORITIES, ""), split.profile
+    )
 
 
 class _Routed:
@@ -117,7 +131,7 @@ def _gateway(found: Setup, env: Mapping[str, str], stderr: TextIO) -> daemon.Gat
         env=env,
         say=lambda text: say(stderr, text),
     )
-    if gateway.running.config != found.config.text_sha256:
+    if gateway.running.config != found.digest:
         say(
             stderr,
             "the gateway runs with an earlier configuration\nhint: `openclaude restart` takes the new one over",
@@ -139,13 +153,13 @@ def _elsewhere(wanted: int, actual: int) -> str:
 
 
 def _check_aws(
-    found: Setup,
+    chosen: config.Config,
     table: RouteTable[config.RouteConfig],
     env: Mapping[str, str],
     stderr: TextIO,
 ) -> None:
     """One line for each profile that a tier needs and that is plainly not usable; the client starts all the same."""
-    tiers = {**CLIENT_DEFAULTS, **found.config.slots}
+    tiers = {**CLIENT_DEFAULTS, **chosen.slots}
     routes = [decision.route for model in tiers.values() if (decision := table.decide(model))]
     bedrock, user = [route for route in routes if route.to == "bedrock"], Path(env.get("HOME", "/"))
     # A key of Claude Platform on AWS is all that its routes need.
@@ -164,8 +178,7 @@ def _check_aws(
 
 
 def _prepare(
-    found: Setup,
-    split: Arguments,
+    asked: _Asked,
     own: _Own,
     led: tuple[str, Mapping[str, str]],
     routed: _Routed,
@@ -174,30 +187,29 @@ def _prepare(
 ) -> tuple[dict[str, str], Path]:
     """Derive the client's settings and environment; returns the environment and the settings file.
 
-    A session that differs from others (its own AWS environment, its own way to the gateway) gets a settings file of its
+    A session that differs from others (its AWS environment, its way to the gateway, its profile) gets a settings file of its
     own: the client watches the file it was given, and another shell's launch must not move it to that shell's session.
     """
     session, variables = led
     overlay = settings.derive_overlay(
         way=variables,
-        slots=found.config.slots,
-        window=routed.window(found.config.slots),
+        slots=asked.config.slots,
+        window=routed.window(asked.config.slots),
         environ=env,
         routable=routed.routable,
         user_settings=own.user,
         user_overlay=own.overlay,
     )
-    if all(route.to != "anthropic" for route in found.config.routes):
+    if all(route.to != "anthropic" for route in asked.config.routes):
         overlay = settings.without_login(overlay)
-    folder = _own_folder(found, split, own.source, routed.routable)
+    folder = _own_folder(asked, own.source, routed.routable)
     child = child_environment(env, overlay, config_dir=folder)
     text = json.dumps(overlay, indent=2).encode() + b"\n"
-    file = found.state.home / "settings.json"
+    file = asked.state.home / "settings.json"
+    if session or own.differ(env) or variables.keys() != _ORDINARY or asked.split.profile:
+        file = asked.state.run / f"settings-{hashlib.sha256(text).hexdigest()[:12]}.json"
+        _clear_old(asked.state.run)
     write_private(file, text)
-    if session or own.differ(env) or variables.keys() != _ORDINARY:
-        file = found.state.run / f"settings-{hashlib.sha256(text).hexdigest()[:12]}.json"
-        write_private(file, text)
-        _clear_old(found.state.run)
     aside = (*child.neutralised, *settings.set_aside(own.user, own.overlay))
     if aside:
         say(stderr, f"not used in this session: {', '.join(dict.fromkeys(aside))}")
@@ -214,11 +226,10 @@ def _clear_old(run: Path) -> None:
 
 
 def _own_folder(
-    found: Setup,
-    split: Arguments,
+    asked: _Asked,
     source: isolated.Originals,
     routable: Callable[[str], bool],
 ) -> Path | None:
-    if not split.isolated and found.config.client_config != "isolated":
+    if not asked.split.isolated and asked.config.client_config != "isolated":
         return None
-    return isolated.prepare(found.state.home, source, routable)
+    return isolated.prepare(asked.state.home, source, routable, asked.split.profile)

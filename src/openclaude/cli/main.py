@@ -30,7 +30,7 @@ COMMANDS: Final = {
 _HELP: Final = """\
 Run Claude Code on mixed models: Claude on your own plan, the haiku slot on Amazon Bedrock.
 
-usage: openclaude [--isolated] [--compat-http] [claude arguments...]
+usage: openclaude [--profile NAME] [--isolated] [--compat-http] [claude arguments...]
        openclaude COMMAND [options]
 
 Without a command, openclaude starts its gateway if need be and runs the real Claude Code through it;
@@ -40,10 +40,11 @@ commands:
 {commands}
 
 options:
-  --isolated     give the client a configuration folder of its own (~/.openClaude/claude)
-  --compat-http  plain HTTP and not mutual TLS between the client and the gateway
-  --version      show openClaude's version
-  -h, --help     show this text (`openclaude -- --help` shows Claude Code's)
+  --profile NAME  use a named set-up with routes of its own (~/.openClaude/profiles/NAME.toml)
+  --isolated      give the client a configuration folder of its own (~/.openClaude/claude)
+  --compat-http   plain HTTP and not mutual TLS between the client and the gateway
+  --version       show openClaude's version
+  -h, --help      show this text (`openclaude -- --help` shows Claude Code's)
 
 `openclaude COMMAND --help` tells more. Configuration: `openclaude config path`.
 """

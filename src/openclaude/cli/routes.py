@@ -21,6 +21,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--json", action="store_true", help="print one JSON object, capability profiles included"
     )
+    parser.add_argument("--profile", metavar="NAME", help="show those of a named set-up")
     parser.add_argument(
         "--verbose", action="store_true", help="show what each Bedrock route takes its model to be able to do"
     )
@@ -29,7 +30,10 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace, *, env: Mapping[str, str], stdout: TextIO, stderr: TextIO) -> int:
     """Print the slot table and the route table of the configuration."""
     try:
-        read = config.load(config.config_path(config.home(env)))
+        home = config.home(env)
+        read = (
+            config.load_profile(home, args.profile) if args.profile else config.load(config.config_path(home))
+        )
     except PROBLEMS as error:
         return explain(stderr, error)
     tables = {"slots": slot_rows(read), "routes": route_rows(read), "normalised": dict(read.normalised)}

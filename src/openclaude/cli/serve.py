@@ -92,6 +92,7 @@ def _serve(args: argparse.Namespace, found: Setup, env: Mapping[str, str], stder
     found.state.remember_port(actual)
     plan = wiring.Plan(
         config=found.config,
+        profiles=found.profiles,
         sockets=sockets,
         certificates=lambda: certificates.ensure(found.state),
         control=control_server.bind(found.state.run),

@@ -58,7 +58,7 @@ def _as_json(found: Setup, running: Running | None) -> dict[str, Any]:
     return {
         "running": True,
         **facts,
-        "config_current": running.config == found.config.text_sha256,
+        "config_current": running.config == found.digest,
         "routes": routes,
         "certificate_ends": _certificate_end(found),
         "credentials": _credentials(found),
@@ -145,7 +145,7 @@ def _error_line(row: Entry) -> str:
 
 
 def _warn(found: Setup, running: Running, stderr: TextIO) -> None:
-    if running.config != found.config.text_sha256:
+    if running.config != found.digest:
         say(
             stderr,
             "the configuration has changed since the gateway started\nhint: `openclaude restart` takes it over",

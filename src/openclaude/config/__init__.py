@@ -19,6 +19,8 @@ from openclaude.config.files import (
     write_text,
 )
 from openclaude.config.presets import PRESETS, REGION, is_preset, preset_text
+from openclaude.config.profiles import digest, load_profile, load_profiles, profile_path
+from openclaude.config.profiles import names as profile_names
 from openclaude.config.reading import parse, parse_bytes
 from openclaude.config.values import DEFAULT_PORT, Config, ConfigError, Problem, RouteConfig
 
@@ -34,14 +36,19 @@ __all__ = [
     "backups",
     "capabilities",
     "config_path",
+    "digest",
     "ensure_written",
     "home",
     "is_preset",
     "load",
     "load_existing",
+    "load_profile",
+    "load_profiles",
     "parse",
     "parse_bytes",
     "preset_text",
+    "profile_names",
+    "profile_path",
     "region_fault",
     "restore",
     "write_preset",

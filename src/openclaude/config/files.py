@@ -94,11 +94,12 @@ def write_preset(folder: Path, preset: str, region: str = REGION) -> Path:
     return write_text(folder, preset_text(preset, region))
 
 
-def write_text(folder: Path, text: str) -> Path:
-    """As `write_preset`, for any text that is a configuration. Raises `ConfigError`."""
-    path = config_path(folder)
+def write_text(folder: Path, text: str, path: Path | None = None) -> Path:
+    """As `write_preset`, for any text that is a configuration, or that of a profile at `path`. Raises `ConfigError`."""
+    path = path or config_path(folder)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, exist_ok=True)
         _replace(path, text.encode())
     except OSError as error:
         raise unwritable(path, error) from None

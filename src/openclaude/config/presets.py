@@ -4,14 +4,16 @@ import re
 from types import MappingProxyType
 from typing import Final
 
-_HEAD: Final = """\
-# openClaude: who answers which of Claude Code's tiers, and with which credential.
-# After a change: openclaude config check
-
+_GATEWAY: Final = """\
 [gateway]
 port = 4000                     # on 127.0.0.1, and nowhere else
 
-# [client]
+"""
+_HEAD: Final = f"""\
+# openClaude: who answers which of Claude Code's tiers, and with which credential.
+# After a change: openclaude config check
+
+{_GATEWAY}# [client]
 # config = "isolated"           # give Claude Code a folder of its own; "shared" (default): it keeps the one it has
 
 """
@@ -105,14 +107,17 @@ _GEOS: Final = (
 """What a region begins with, to the geo of the inference profiles that can be called there; else there is `global`."""
 
 
-def preset_text(preset: str, region: str = REGION) -> str:
-    """The text of a preset whose Bedrock routes are in `region`."""
+def preset_text(preset: str, region: str = REGION, *, of_profile: bool = False) -> str:
+    """The text of a preset whose Bedrock routes are in `region`; a profile has no gateway of its own."""
     geo = next((geo for start, geo in _GEOS if region.startswith(start)), "global")
     text = _REGION_LINE.sub(f'region = "{region}"', PRESETS[preset])
+    text = text.replace(_GATEWAY, "") if of_profile else text
     return text.replace('"us.anthropic.', f'"{geo}.anthropic.')
 
 
 def is_preset(text: str) -> bool:
     """Whether a text is a preset that nobody has edited, in whatever region."""
     found = _REGION_LINE.search(text)
-    return any(text == preset_text(name, found[1] if found else REGION) for name in PRESETS)
+    region = found[1] if found else REGION
+    kinds = [(name, of_profile) for name in PRESETS for of_profile in (False, True)]
+    return any(text == preset_text(name, region, of_profile=of_profile) for name, of_profile in kinds)

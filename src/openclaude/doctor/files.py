@@ -1,6 +1,7 @@
 """openClaude's own folder: who may read it, what does not belong there, and the space around it."""
 
 import os
+import re
 import stat
 from collections.abc import Iterator
 from functools import partial
@@ -13,7 +14,7 @@ from openclaude.doctor.patient import Patient, owned
 _FIX: Final = "openclaude doctor --fix"
 _SCARCE: Final = 200 * 1024 * 1024
 _TOO_LITTLE: Final = 20 * 1024 * 1024
-_ISOLATED: Final = "claude"
+_ISOLATED: Final = re.compile(r"claude(-[a-z0-9][a-z0-9_-]{0,31})?")
 
 
 def files(patient: Patient) -> Iterator[Finding]:
@@ -31,7 +32,9 @@ def files(patient: Patient) -> Iterator[Finding]:
         return
     found = [finding for path in _everything(folder) for finding in _look(path)]
     yield from found
-    yield from _dead_links(folder / _ISOLATED)
+    for entry in sorted(folder.iterdir()):
+        if _ISOLATED.fullmatch(entry.name):
+            yield from _dead_links(entry)
     if not found:
         yield ok("files", f"{folder} and what is in it are yours alone")
 
@@ -53,7 +56,7 @@ def _everything(folder: Path) -> Iterator[Path]:
     """The folder and all below it, links not followed; the client's own folder stands for what is in it."""
     yield folder
     for entry in sorted(folder.iterdir()):
-        if stat.S_ISDIR(entry.lstat().st_mode) and entry.name != _ISOLATED:
+        if stat.S_ISDIR(entry.lstat().st_mode) and _ISOLATED.fullmatch(entry.name) is None:
             yield from _everything(entry)
         else:
             yield entry

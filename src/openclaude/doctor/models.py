@@ -35,8 +35,23 @@ def configuration(patient: Patient) -> Iterator[Finding]:
         )
     else:
         yield ok("configuration", f"{path}, {len(patient.routes)} routes")
+    yield from _profiles(patient)
     for written, used in patient.config.normalised if patient.config else ():
         yield ok("configuration", f"`{written}` is used as `{used}`")
+
+
+def _profiles(patient: Patient) -> Iterator[Finding]:
+    for name in config.profile_names(patient.folder):
+        try:
+            config.load_profile(patient.folder, name)
+        except config.ConfigError as error:
+            found = error.problems[0]
+            where = f"{found.file}:{found.line}" if found.line else found.file
+            yield problem(
+                "configuration", f"profile {name}: {where}: {found.key} {found.message}", found.hint
+            )
+        else:
+            yield ok("configuration", f"profile {name}")
 
 
 def models(patient: Patient) -> Iterator[Finding]:

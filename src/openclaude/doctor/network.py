@@ -112,7 +112,7 @@ def _running(patient: Patient, running: control.Running) -> Iterator[Finding]:
     if running.version != __version__:
         yield warning("gateway", f"it is version {running.version}, this command is {__version__}", _RESTART)
     read = patient.config
-    if read is not None and running.config != read.text_sha256:
+    if read is not None and running.config != patient.digest:
         yield warning("gateway", "the configuration has changed since it started", _RESTART)
     if read is not None and running.port != read.port and ports.is_free(read.port):
         yield warning(

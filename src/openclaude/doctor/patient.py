@@ -126,6 +126,11 @@ class Patient:
         return None if isinstance(self._loaded, ConfigError) else self._loaded
 
     @property
+    def digest(self) -> str:
+        """What a gateway says that runs with the configuration and the profiles as they are; empty with a problem."""
+        return config.digest(self.config, config.load_profiles(self.folder)) if self.config else ""
+
+    @property
     def config_error(self) -> ConfigError | None:
         return self._loaded if isinstance(self._loaded, ConfigError) else None
 

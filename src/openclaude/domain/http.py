@@ -103,7 +103,8 @@ class Endpoint(enum.Enum):
 class InboundRequest(NamedTuple):
     """A client's request without its credential and without its body.
 
-    `session` names the launcher's session it belongs to, empty for clients that have none.
+    `session` names the launcher's session it belongs to, empty for clients that have none; `profile` the set-up whose
+    routes it takes, empty for the ordinary one.
     """
 
     id: str
@@ -112,6 +113,7 @@ class InboundRequest(NamedTuple):
     headers: SafeHeaders
     content_length: int | None = None
     session: str = ""
+    profile: str = ""
 
 
 class UpstreamRequest(NamedTuple):

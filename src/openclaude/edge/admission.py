@@ -14,7 +14,14 @@ from typing import Final, NamedTuple
 
 from openclaude.credentials.sealed import ClientCredential
 from openclaude.domain.errors import ApiError
-from openclaude.domain.http import CREDENTIAL_HEADERS, LOGIN_HEADERS, Endpoint, Header, SafeHeaders
+from openclaude.domain.http import (
+    CREDENTIAL_HEADERS,
+    LOGIN_HEADERS,
+    Endpoint,
+    Header,
+    InboundRequest,
+    SafeHeaders,
+)
 from openclaude.wire import http1, identity
 
 IDENTIFY_PATH: Final = b"/.openclaude/identify"
@@ -35,7 +42,7 @@ _QUERIES: Final = {
 }
 """What may stand behind each path, as raw bytes: nothing is decoded or put in order."""
 _JSON: Final = re.compile(rb"application/json[ \t]*(;.*)?", re.IGNORECASE)
-_SESSION: Final = re.compile(rb"/s-([0-9a-f]{12})(/.*)")
+_SESSION: Final = re.compile(rb"(?:/p-([a-z0-9][a-z0-9_-]{0,31}))?(?:/s-([0-9a-f]{12}))?(/.*)")
 _SAME_SITE: Final = frozenset({b"none", b"same-origin"})
 
 
@@ -64,7 +71,7 @@ class Door:
 class Admitted(NamedTuple):
     """A request that was let in, with its credential sealed and taken out of the headers.
 
-    `session` is the launcher's session in its path, empty without one.
+    `session` is the launcher's session in its path, `profile` the set-up there; each empty without one.
     """
 
     endpoint: Endpoint
@@ -74,6 +81,19 @@ class Admitted(NamedTuple):
     content_length: int | None
     expects_continue: bool
     session: str
+    profile: str = ""
+
+    def request(self, name: str) -> InboundRequest:
+        """What the handler gets of it: everything but the credential."""
+        return InboundRequest(
+            name,
+            self.endpoint,
+            self.query,
+            self.headers,
+            self.content_length,
+            self.session,
+            self.profile,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +117,7 @@ def admit(
     if door.identity_secret is not None and path == IDENTIFY_PATH and method == b"GET":
         _check_sender(door, head)
         return _challenge(door.identity_secret, door.port, head, query)
-    session, inner = _split_session(_behind_secret(door, path))
+    profile, session, inner = _split_path(_behind_secret(door, path))
     _check_sender(door, head)
     endpoint = _ENDPOINTS.get((method, inner))
     if endpoint is None:
@@ -113,7 +133,9 @@ def admit(
         )
     _check_body(method, head)
     safe, credential = split_credential(headers)
-    return Admitted(endpoint, query, safe, credential, head.content_length, head.expects_continue, session)
+    return Admitted(
+        endpoint, query, safe, credential, head.content_length, head.expects_continue, session, profile
+    )
 
 
 def _check_sender(door: Door, head: http1.RequestHead) -> None:
@@ -197,10 +219,12 @@ def _challenge(secret: str, port: int, head: http1.RequestHead, query: bytes) ->
     return Challenge(identity.proof(secret, nonce, port))
 
 
-def _split_session(path: bytes) -> tuple[str, bytes]:
-    """The session segment of a launcher's base URL, and what follows it. It is no secret: it only says who pays."""
+def _split_path(path: bytes) -> tuple[str, str, bytes]:
+    """Profile and session of a launcher's base URL, and what follows them. Neither is a secret: they say who pays."""
     found = _SESSION.fullmatch(path)
-    return (found[1].decode(), found[2]) if found is not None else ("", path)
+    if found is None:
+        return "", "", path
+    return (found[1] or b"").decode(), (found[2] or b"").decode(), found[3]
 
 
 def _behind_secret(door: Door, path: bytes) -> bytes:

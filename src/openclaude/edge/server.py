@@ -12,7 +12,7 @@ from typing import Final, Protocol, cast
 import httptools
 
 from openclaude.domain.errors import ApiError, error_body
-from openclaude.domain.http import CLOSE, Header, InboundRequest
+from openclaude.domain.http import CLOSE, Header
 from openclaude.edge.admission import Admitted, Challenge, Door, admit, too_large
 from openclaude.ports import Exchange, Handler
 from openclaude.wire import http1
@@ -309,14 +309,7 @@ class ClientConnection(asyncio.Protocol):
         return chunks.rest
 
     def _begin(self, admitted: Admitted) -> None:
-        request = InboundRequest(
-            id=f"req_oc_{os.urandom(12).hex()}",
-            endpoint=admitted.endpoint,
-            query=admitted.query,
-            headers=admitted.headers,
-            content_length=admitted.content_length,
-            session=admitted.session,
-        )
+        request = admitted.request(f"req_oc_{os.urandom(12).hex()}")
         if admitted.expects_continue:
             self._write(_CONTINUE)
         self._exchange = self._server.handler.begin(request, admitted.credential, self)

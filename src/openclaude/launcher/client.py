@@ -52,12 +52,14 @@ class Arguments:
         settings: the value of the user's own `--settings`, None without one; the last wins, as in the client.
         rest: everything else, for the client, verbatim.
         compat_http: whether `--compat-http` was given.
+        profile: the value of `--profile`, empty without one.
     """
 
     isolated: bool
     settings: str | None
     rest: tuple[str, ...]
     compat_http: bool = False
+    profile: str = ""
 
 
 def split_arguments(argv: Sequence[str]) -> Arguments:
@@ -67,7 +69,7 @@ def split_arguments(argv: Sequence[str]) -> Arguments:
     Any other `--` is the client's, and so is all behind it.
     """
     flags: set[str] = set()
-    settings = None
+    settings, profile = None, ""
     ours = True
     rest: list[str] = []
     remaining = list(argv)
@@ -80,13 +82,17 @@ def split_arguments(argv: Sequence[str]) -> Arguments:
             break
         elif argument in _OWN_FLAGS and ours:
             flags.add(argument)
+        elif argument == "--profile" and ours and remaining:
+            profile = remaining.pop(0)
+        elif argument.startswith("--profile=") and ours:
+            profile = argument.partition("=")[2]
         elif argument == "--settings" and remaining:
             settings = remaining.pop(0)
         elif argument.startswith("--settings="):
             settings = argument.partition("=")[2]
         else:
             rest.append(argument)
-    return Arguments("--isolated" in flags, settings, tuple(rest), "--compat-http" in flags)
+    return Arguments("--isolated" in flags, settings, tuple(rest), "--compat-http" in flags, profile)
 
 
 def find_client(environ: Mapping[str, str], ourselves: Path) -> Path:

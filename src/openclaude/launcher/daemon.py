@@ -121,9 +121,9 @@ def other_door(state: State, gateway: Gateway, door: str, segment: str) -> str:
     return f"{'http' if door == 'http' else 'https'}://127.0.0.1:{port}/{segment}"
 
 
-def session_url(base_url: str, session: Session) -> str:
-    """The base URL of a session, so that its own AWS environment pays."""
-    return _of_session(base_url, session.name)
+def session_url(base_url: str, session: Session, profile: str = "") -> str:
+    """The base URL of a session, so that its own AWS environment pays, and its profile's routes are taken."""
+    return _of_session(f"{base_url}/p-{profile}" if profile else base_url, session.name)
 
 
 def ensure(

@@ -90,13 +90,14 @@ def originals(environ: Mapping[str, str], home: Path) -> Originals:
     return Originals(home / ".claude", home / ".claude.json")
 
 
-def prepare(state_home: Path, source: Originals, routable: Callable[[str], bool]) -> Path:
+def prepare(state_home: Path, source: Originals, routable: Callable[[str], bool], profile: str = "") -> Path:
     """Derive the client's folder anew; what the client itself made there stays.
 
     Args:
         state_home: openClaude's folder, `~/.openClaude`.
         source: the user's own configuration.
         routable: whether a route takes a model of this name.
+        profile: the set-up it is for, empty for the ordinary one; each has a folder of its own.
 
     Returns:
         The folder for `CLAUDE_CONFIG_DIR`.
@@ -104,7 +105,7 @@ def prepare(state_home: Path, source: Originals, routable: Callable[[str], bool]
     Raises:
         StateError: something in openClaude's folder is not ours, or the user's folder is inside it.
     """
-    folder = private_dir(private_dir(state_home) / "claude")
+    folder = private_dir(private_dir(state_home) / (f"claude-{profile}" if profile else "claude"))
     if source.folder.absolute().is_relative_to(state_home.absolute()):
         hint = "unset CLAUDE_CONFIG_DIR: it names openClaude's own folder"
         raise StateError(source.folder, "is not a configuration of your own", hint)

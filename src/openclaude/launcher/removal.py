@@ -25,10 +25,12 @@ KNOWN: Final = {
     "run": "locks, sockets and sessions' settings",
     "logs": "the gateway's log",
     "tls": "the installation's certificates",
+    "profiles": "your named set-ups",
     "claude": "the client's own folder in isolated mode",
 }
 """Everything openClaude keeps at the top of its folder, in the order in which it is removed."""
 _MARKS: Final = ("config.toml", "secret", "run")
+_OF_PROFILE: Final = re.compile(r"claude-[a-z0-9][a-z0-9_-]{0,31}")
 _TEMPORARY: Final = re.compile(r"\.config-\w+\.toml|\.[\w.-]+\.[0-9a-f]{12}")
 _UNITS: Final = (
     (".config/systemd/user", re.compile(r"openclaude[\w.@-]*\.(service|socket)")),
@@ -88,6 +90,8 @@ def plan(home: Path, env: Mapping[str, str]) -> Removal:
             found.left.append((path, reason))
         elif name in KNOWN or _TEMPORARY.fullmatch(name):
             found.entries.append((path, KNOWN.get(name, "a file that was being written")))
+        elif _OF_PROFILE.fullmatch(name):
+            found.entries.append((path, f"{KNOWN['claude']}, of a profile"))
         else:
             found.left.append((path, "openClaude did not make it"))
     if not found.left:

@@ -44,7 +44,7 @@ def choose(trusted: Mapping[str, str], home: Path, *, compat_http: bool) -> str:
 
 
 def variables(
-    state: State, gateway: Gateway, session: Session, way: str, own_authorities: str
+    state: State, gateway: Gateway, session: Session, way: str, own_authorities: str, profile: str = ""
 ) -> dict[str, str]:
     """The variables that lead a client to the gateway.
 
@@ -54,13 +54,14 @@ def variables(
         session: the client's session; it holds a token unless the way is `mutual`.
         way: as `choose` says.
         own_authorities: the path of the user's own `NODE_EXTRA_CA_CERTS`, empty without one.
+        profile: the set-up whose routes the session takes, empty for the ordinary one.
 
     Raises:
         GatewayError: the gateway does not serve that way, or the user's file cannot be read.
         StateError: a file of ours cannot be written.
     """
     if way == HTTP:
-        return {BASE_URL: session_url(other_door(state, gateway, HTTP, session.token), session)}
+        return {BASE_URL: session_url(other_door(state, gateway, HTTP, session.token), session, profile)}
     try:
         bundle = certificates.bundle(state, gateway.pairs, own_authorities)
     except OSError as error:
@@ -70,9 +71,9 @@ def variables(
         ) from error
     led = {EXTRA_AUTHORITIES: str(bundle), VERIFY: "1"}
     if way == TLS:
-        return led | {BASE_URL: session_url(other_door(state, gateway, TLS, session.token), session)}
+        return led | {BASE_URL: session_url(other_door(state, gateway, TLS, session.token), session, profile)}
     return led | {
-        BASE_URL: session_url(gateway.base_url, session),
+        BASE_URL: session_url(gateway.base_url, session, profile),
         CLIENT_CERTIFICATE: str(gateway.pairs[-1].client_certificate),
         CLIENT_KEY: str(gateway.pairs[-1].client_key),
     }

@@ -42,9 +42,10 @@ def folder(tmp_path: Path) -> Path:
 def shown(folder: Path, *, json: bool = False, verbose: bool = False) -> str:
     stdout, stderr = io.StringIO(), io.StringIO()
     env = {"OPENCLAUDE_HOME": str(folder), "HOME": str(folder)}
-    assert routes.run(Namespace(json=json, verbose=verbose), env=env, stdout=stdout, stderr=stderr) == 0, (
-        stderr.getvalue()
-    )
+    assert (
+        routes.run(Namespace(json=json, verbose=verbose, profile=None), env=env, stdout=stdout, stderr=stderr)
+        == 0
+    ), stderr.getvalue()
     return stdout.getvalue()
 
 
@@ -92,7 +93,12 @@ def test_a_broken_configuration_is_explained_with_exit_code_2(folder: Path) -> N
     (folder / "config.toml").write_text("[gateway]\nport = 0\n")
     stderr = io.StringIO()
     env = {"OPENCLAUDE_HOME": str(folder)}
-    assert routes.run(Namespace(json=False, verbose=False), env=env, stdout=io.StringIO(), stderr=stderr) == 2
+    assert (
+        routes.run(
+            Namespace(json=False, verbose=False, profile=None), env=env, stdout=io.StringIO(), stderr=stderr
+        )
+        == 2
+    )
     assert "gateway.port" in stderr.getvalue()
     assert "hint: " in stderr.getvalue()
 

@@ -47,8 +47,26 @@ def test_a_session_in_the_path_is_told_and_is_no_secret() -> None:
 
 
 @pytest.mark.parametrize(
+    ("path", "profile", "session"),
+    [
+        (b"/p-work/v1/messages", "work", ""),
+        (b"/p-work/s-0123456789ab/v1/messages", "work", "0123456789ab"),
+        (b"/v1/messages", "", ""),
+    ],
+)
+def test_a_profile_in_the_path_is_told(path: bytes, profile: str, session: str) -> None:
+    admitted = admit(DOOR, b"POST", "1.1", BASE + path, [HOST, JSON])
+    assert isinstance(admitted, Admitted)
+    assert (admitted.profile, admitted.session) == (profile, session)
+
+
+@pytest.mark.parametrize(
     "path",
     [
+        b"/p-Work/v1/messages",
+        b"/p-/v1/messages",
+        b"/p-a/p-b/v1/messages",
+        b"/s-0123456789ab/p-work/v1/messages",
         b"/s-0123456789AB/v1/messages",
         b"/s-0123456789a/v1/messages",
         b"/s-0123456789ab",
