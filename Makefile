@@ -6,7 +6,7 @@ CLIENT := .cache/client
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 XDIST  ?= -n 2
 
-.PHONY: help demo test nightly check lint fmt types contracts client lock clean
+.PHONY: help demo test nightly check lint fmt types contracts client system mutants lock clean
 
 help: ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -35,7 +35,20 @@ demo: $(VENV)/.runtime ## the whole job on embedded simulators: no accounts, no 
 
 client: $(CLIENT)/.installed ## install the real Claude Code client for the tests
 
-test: $(VENV)/.dev $(CLIENT)/.installed ## every test, the real client included
+system: ## install what the tests need of the system: a browser and strace (Debian, as root)
+	@{ command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null && command -v strace >/dev/null || $(MAKE) -s missing
+
+.PHONY: missing
+missing:
+	@command -v apt-get >/dev/null && test "$$(id -u)" = 0 || { echo "chromium or strace not found. hint: install both with your system's package manager" >&2; exit 1; }
+	@echo "installing chromium and strace (Debian packages)" >&2
+	@apt-get update -qq
+	@DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium strace >/dev/null
+
+mutants: $(VENV)/.dev ## put 64 leaks into copies of the product; the leak oracle has to notice each
+	$(BIN)/python tools/mutants.py
+
+test: $(VENV)/.dev $(CLIENT)/.installed system ## every test, the real client included
 	$(BIN)/python -m pytest $(XDIST) --dist=worksteal $(PYTEST)
 
 nightly: $(VENV)/.dev ## the fuzz tests with 20,000 examples each

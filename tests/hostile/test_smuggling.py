@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from support.front import OPUS, assert_nothing_got_through, fronted
+from support.front import DOORS, OPUS, assert_nothing_got_through, fronted
 from support.smuggling import FAMILIES
 
 pytestmark = pytest.mark.anyio
@@ -14,9 +14,10 @@ LEAST = 1500
 """Generated inputs."""
 
 
+@pytest.mark.parametrize("door", DOORS)
 @pytest.mark.parametrize("family", FAMILIES)
-async def test_nothing_hidden_in_a_request_is_executed(family: str, tmp_path: Path) -> None:
-    async with fronted(tmp_path) as front:
+async def test_nothing_hidden_in_a_request_is_executed(family: str, door: str, tmp_path: Path) -> None:
+    async with fronted(tmp_path, door) as front:
         names, inputs = zip(*FAMILIES[family](front), strict=True)
         assert_nothing_got_through(front, names, await front.converse_all(inputs))
 
@@ -27,8 +28,11 @@ async def test_the_generated_inputs_are_many_and_different(tmp_path: Path) -> No
     assert len(inputs) >= LEAST
 
 
-async def test_the_hidden_request_is_executed_and_noticed_when_it_is_sent_openly(tmp_path: Path) -> None:
-    async with fronted(tmp_path) as front:
+@pytest.mark.parametrize("door", DOORS)
+async def test_the_hidden_request_is_executed_and_noticed_when_it_is_sent_openly(
+    door: str, tmp_path: Path
+) -> None:
+    async with fronted(tmp_path, door) as front:
         said = await front.converse(front.smuggled())
         assert said.statuses == [200]
         assert said.probed == 200
@@ -50,10 +54,11 @@ def let_in(raw: bytes, front) -> bytes:
     return line + end + b"\r\n".join(front.ordinary()) + b"\r\n" + rest
 
 
-async def test_llhttps_own_request_vectors_smuggle_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("door", DOORS)
+async def test_llhttps_own_request_vectors_smuggle_nothing(door: str, tmp_path: Path) -> None:
     found = vectors()
     assert len(found) == 166
-    async with fronted(tmp_path) as front:
+    async with fronted(tmp_path, door) as front:
         cases = {
             **{f"{name} {n} as it is": raw for n, (name, raw) in enumerate(found)},
             **{f"{name} {n} and another": raw + front.smuggled() for n, (name, raw) in enumerate(found)},

@@ -5,7 +5,12 @@ how the conversation ended.
 """
 
 import asyncio
+import atexit
 import secrets
+import shutil
+import ssl
+import tempfile
+import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -28,11 +33,14 @@ from openclaude.edge.clock import LoopClock
 from openclaude.edge.dial import DialMap
 from openclaude.edge.egress import EgressWall
 from openclaude.edge.listener import Listener
-from openclaude.edge.tls import trusting
+from openclaude.edge.tls import Loopback, trusting
 from openclaude.edge.upstream import UpstreamTransport
 from openclaude.gateway.exchange import Services
 from openclaude.gateway.pipeline import Pipeline
 from openclaude.gateway.routes import PassthroughRoute, Route, SignedRoute
+from openclaude.launcher.certificates import Pair, ensure
+from openclaude.launcher.control import client_context
+from openclaude.launcher.state import open_state
 from openclaude.simulator import bedrock
 from openclaude.simulator.anthropic import HOST, AnthropicSimulator
 from openclaude.simulator.bedrock import BedrockSimulator
@@ -96,10 +104,15 @@ class _Answers:
         self.complete = len(self.statuses)
 
 
+DOORS = ("http", "mutual")
+"""How a client comes in: by a secret path over plain HTTP, or by mutual TLS."""
+
+
 class Front:
     """A gateway on a free port. `login` is what its client is logged in with."""
 
-    def __init__(self, log: Log, authority: Authority, ca_file: Path) -> None:
+    def __init__(self, log: Log, authority: Authority, ca_file: Path, door: str) -> None:
+        self.mutual = door == "mutual"
         self.log = log
         self.reported: list[BaseException] = []
         self.stopped: list[tuple[object, ...]] = []
@@ -140,8 +153,9 @@ class Front:
         pipeline = Pipeline(self.routes, services, [(OPUS, OPUS)], {"haiku": QWEN})
         listening = listener.bind(0)
         self.port = listening.getsockname()[1]
-        self.listener = Listener(Door(self.port, self.secret, "identity"), pipeline, report=report)
-        await self.listener.start(listening)
+        door = Door(self.port, None, None) if self.mutual else Door(self.port, self.secret, "identity")
+        self.listener = Listener(door, pipeline, report=report)
+        await self.listener.start(listening, certificates().mutual if self.mutual else None)
 
     def _routes(self) -> list[tuple[str, Route]]:
         adapter = ConverseAdapter(
@@ -171,7 +185,7 @@ class Front:
 
     @property
     def base(self) -> bytes:
-        return b"/" + self.secret
+        return b"" if self.mutual else b"/" + self.secret
 
     @property
     def host(self) -> bytes:
@@ -222,7 +236,11 @@ class Front:
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """A client's connection; the one place that knows how the gateway is reached."""
-        return await asyncio.open_connection("127.0.0.1", self.port)
+        if not self.mutual:
+            return await asyncio.open_connection("127.0.0.1", self.port)
+        return await asyncio.open_connection(
+            "127.0.0.1", self.port, ssl=_client(), server_hostname="127.0.0.1"
+        )
 
     async def converse(self, data: bytes) -> Said:
         """Say `data`; when an answer leaves the connection open, send a probe; when none comes, end the sending half.
@@ -253,6 +271,9 @@ class Front:
                 async with asyncio.timeout(None if finished else QUIET):
                     data = await reader.read(65536)
             except TimeoutError:
+                if not writer.can_write_eof():  # TLS has no half of a connection to close
+                    said.ended = True
+                    break
                 writer.write_eof()
                 finished = True
                 continue
@@ -289,11 +310,31 @@ def _authority() -> Authority:
     return Authority()
 
 
+@cache
+def _pair() -> Pair:
+    """The certificates of an installation that lives as long as the tests do."""
+    home = Path(tempfile.mkdtemp(prefix="openclaude-front-"))
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    home.chmod(0o700)
+    return ensure(open_state(home))[-1]
+
+
+@cache
+def certificates() -> Loopback:
+    """What the mutual door shows and believes."""
+    return Loopback(lambda: [_pair()], time.time)
+
+
+@cache
+def _client() -> ssl.SSLContext:
+    return client_context([_pair()])
+
+
 @asynccontextmanager
-async def fronted(folder: Path) -> AsyncIterator[Front]:
+async def fronted(folder: Path, door: str = "http") -> AsyncIterator[Front]:
     """A running front."""
     authority = _authority()
-    front = Front(Log(), authority, authority.write_ca(folder / "front-ca.pem"))
+    front = Front(Log(), authority, authority.write_ca(folder / "front-ca.pem"), door)
     await front.start()
     try:
         yield front

@@ -131,7 +131,7 @@ def _errors(found: Setup) -> list[Entry]:
 def _failed(row: Entry) -> bool:
     status = row.get("status", "")
     return (
-        row.get("event") == "internal-error"
+        row.get("event") in ("internal-error", "egress-stopped")
         or row.get("outcome") == "upstream_failed"
         or status[:1] in ("4", "5")
     )
@@ -139,7 +139,8 @@ def _failed(row: Entry) -> bool:
 
 def _error_line(row: Entry) -> str:
     if "event" in row:
-        return f"{row['time']}  {row['event']} {row.get('kind', '')} {row.get('where', '')}".rstrip()
+        what = [row.get(name, "") for name in ("kind", "where", "found", "origin")]
+        return f"{row['time']}  {row['event']} {' '.join(filter(None, what))}".rstrip()
     where = f"{row.get('model', '-')} at {row.get('route', '-')}"
     return f"{row['time']}  {where}: HTTP {row.get('status', '-')}, {row.get('outcome', '-')}"
 

@@ -6,7 +6,7 @@ The search runs over a whole byte stream, never over single pieces: a secret may
 import base64
 import re
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import quote
 
 SHORTEST = 12
@@ -61,6 +61,36 @@ def seen(found: Iterable[bytes], secret: str) -> bool:
     """As `holds`, for what `views` gave: it is the same for every secret."""
     needles = [needle for needle in forms(secret) | set(pieces(secret)) if len(needle) >= SHORTEST]
     return any(needle in view for view in found for needle in needles)
+
+
+class Index:
+    """Many secrets at once, in one pass over the bytes: what `holds` says for each of them.
+
+    Every needle has `SHORTEST` bytes or more, so wherever it stands it covers one of the grams that a text is cut
+    into every `_STEP` bytes. Only where a gram is known the needles themselves are looked for.
+    """
+
+    _GRAM = 8
+    _STEP = SHORTEST - _GRAM + 1
+
+    def __init__(self, secrets: Mapping[str, str]) -> None:
+        self._secrets = {name: secret for name, secret in secrets.items() if len(secret) >= SHORTEST}
+        self._grams: dict[bytes, set[str]] = {}
+        for name, secret in self._secrets.items():
+            for needle in forms(secret) | set(pieces(secret)):
+                if len(needle) < SHORTEST:
+                    continue
+                for at in range(self._STEP):
+                    self._grams.setdefault(needle[at : at + self._GRAM], set()).add(name)
+
+    def found(self, data: bytes) -> set[str]:
+        """The names of the secrets that the bytes hold."""
+        names: set[str] = set()
+        for view in views(data):
+            cut = {view[at : at + self._GRAM] for at in range(0, len(view) - self._GRAM + 1, self._STEP)}
+            suspects = {name for gram in cut & self._grams.keys() for name in self._grams[gram]} - names
+            names |= {name for name in suspects if seen((view,), self._secrets[name])}
+        return names
 
 
 def views(data: bytes) -> tuple[bytes, ...]:

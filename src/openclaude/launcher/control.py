@@ -40,7 +40,11 @@ _DECIDING: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """What a gateway says of itself. `config` is the digest of the configuration it runs with."""
+    """What a gateway says of itself.
+
+    `config` is the digest of the configuration it runs with; `egress_stopped` counts requests that were about to carry a
+    secret to the wrong place.
+    """
 
     pid: int
     port: int
@@ -51,6 +55,7 @@ class Running:
     served: int
     connections: int
     sessions: int
+    egress_stopped: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openclaude.demo.oracle import holds
+from openclaude.demo.oracle import Index, holds
 
 SECRET = "sk-ant-" + "oat01-" + "Zk3/+v9QhT7mB2xW8nLr4cYd6pJs1aGe"
 
@@ -53,3 +53,17 @@ def test_a_secret_is_found_in_every_encoding(encoding: str, before: bytes, after
 @given(st.binary(max_size=4000))
 def test_bytes_without_the_secret_do_not_hold_it(data: bytes) -> None:
     assert not holds(data, SECRET)
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@given(before=st.binary(max_size=50), after=st.binary(max_size=50))
+def test_an_index_finds_what_a_search_for_each_secret_finds(
+    encoding: str, before: bytes, after: bytes
+) -> None:
+    index = Index({"this": SECRET, "another": SECRET[::-1].upper() + "0" * 12, "too short": "abc"})
+    assert index.found(before + ENCODINGS[encoding](SECRET) + after) == {"this"}
+
+
+@given(st.binary(max_size=4000))
+def test_an_index_finds_nothing_in_other_bytes(data: bytes) -> None:
+    assert Index({"this": SECRET}).found(data) == set()
