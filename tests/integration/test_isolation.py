@@ -11,6 +11,7 @@ from pathlib import Path
 from openclaude.demo.oracle import holds
 from openclaude.demo.scene import weather
 from openclaude.launcher import control
+from openclaude.launcher.daemon import Gateway
 from openclaude.simulator.world import World
 from support.product import Home
 from support.rawhttp import Client
@@ -44,8 +45,8 @@ def test_a_thousand_interleaved_requests_of_nine_owners_have_no_crossed_signatur
             file.write_text("\n".join(_section(name, *keys[session, name]) for name in PROFILES))
             opened = control.open_session(home.state().run, {"AWS_SHARED_CREDENTIALS_FILE": str(file)})
             assert opened is not None
-            urls[session] = gateway.base_url_of(opened[0])
-            held.append(opened[1])
+            urls[session] = _target(gateway, opened.name)
+            held.append(opened.connection)
         owners = [random.choice(list(keys)) for _ in range(REQUESTS)]
         _ask_all(urls, owners, home.login)
         for connection in held:
@@ -60,6 +61,17 @@ def test_a_thousand_interleaved_requests_of_nine_owners_have_no_crossed_signatur
     assert not any(holds(wire, secret) for _, secret in keys.values())
 
 
+def _target(gateway: Gateway, session: str) -> dict[str, str]:
+    """What a client of the session is given."""
+    pair = gateway.pairs[-1]
+    return {
+        "ANTHROPIC_BASE_URL": gateway.base_url_of(session),
+        "NODE_EXTRA_CA_CERTS": str(pair.server_certificate),
+        "CLAUDE_CODE_CLIENT_CERT": str(pair.client_certificate),
+        "CLAUDE_CODE_CLIENT_KEY": str(pair.client_key),
+    }
+
+
 def _key() -> tuple[str, str]:
     return "AKIA" + secrets.token_hex(8).upper(), secrets.token_hex(20)
 
@@ -68,7 +80,7 @@ def _section(profile: str, key: str, secret: str) -> str:
     return f"[{profile}]\naws_access_key_id = {key}\naws_secret_access_key = {secret}\n"
 
 
-def _ask_all(urls: dict[str, str], owners: list[tuple[str, str]], login: str) -> None:
+def _ask_all(urls: dict[str, dict[str, str]], owners: list[tuple[str, str]], login: str) -> None:
     """Every request, from eight threads with a connection to each session; each is answered."""
     kept = threading.local()
 
