@@ -86,7 +86,7 @@ class Blocks:
                 return _text(block)
             case "tool_result":
                 piece = self._tool_result(block)
-                return [piece] if self._profile.tools else orphan([piece], media_allowed=True)
+                return [piece] if self._profile.tools else self._orphan(piece, media_allowed=True)
             case "image":
                 return [self._image(block)]
             case "document":
@@ -108,7 +108,7 @@ class Blocks:
                 return self._reasoning(block, turn)
             case "tool_result":
                 self._notes.add("orphan_tool_result")
-                return orphan([self._tool_result(block)], media_allowed=False)
+                return self._orphan(self._tool_result(block), media_allowed=False)
             case "search_result":
                 return [text_piece(_search_text(block))]
             case "image":
@@ -230,6 +230,9 @@ class Blocks:
             as_error(piece, with_status=self._profile.tool_result_status)
         return piece
 
+    def _orphan(self, piece: Piece, *, media_allowed: bool) -> list[Piece]:
+        return orphan([piece], self._profile, self._notes, media_allowed=media_allowed)
+
     def _result_part(self, part: Json, piece: Piece, sent_id: str) -> list[Json]:
         match string(part.get("type")):
             case "text":
@@ -320,7 +323,7 @@ def as_error(piece: Piece, *, with_status: bool) -> None:
     result["content"].insert(0, {"text": "Error:"})
 
 
-def orphan(pieces: list[Piece], *, media_allowed: bool) -> list[Piece]:
+def orphan(pieces: list[Piece], profile: Profile, notes: Notes, *, media_allowed: bool) -> list[Piece]:
     """Tool results without their calls, as plain content of the turn."""
     found: list[Piece] = []
     for piece in pieces:
@@ -330,9 +333,21 @@ def orphan(pieces: list[Piece], *, media_allowed: bool) -> list[Piece]:
             text_piece("\n".join(["[result of an earlier tool call]", *(texts or [NO_OUTPUT])]), piece.cache)
         )
         if media_allowed:
-            found += [Piece(next(iter(part)), part) for part in content if "text" not in part]
+            found += [_beside(part, profile, notes) for part in content if "text" not in part]
             found += piece.hoisted
     return found
+
+
+def _beside(part: Json, profile: Profile, notes: Notes) -> Piece:
+    """Media of a tool result as a block of the turn, where some models take none that take them in results."""
+    kind = next(iter(part))
+    if kind == "image" and not profile.images:
+        notes.add("image_omitted")
+        return text_piece(media.NO_IMAGES)
+    if kind == "document" and not profile.documents:
+        notes.add("document_omitted")
+        return text_piece(media.document_omitted({"title": part[kind]["name"]}, media.NO_DOCUMENTS))
+    return Piece(kind, part)
 
 
 def _text(block: Json) -> list[Piece]:

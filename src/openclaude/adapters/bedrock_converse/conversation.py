@@ -234,7 +234,7 @@ def _paired(pieces: list[Piece], calls: list[str], profile: Profile, notes: Note
             kept.append(piece)
         else:
             notes.add("orphan_tool_result")
-            found = orphan([piece], media_allowed=True)
+            found = orphan([piece], profile, notes, media_allowed=True)
             rest += found
             kept += found
     return [results.get(call) or _missing(call, profile, notes) for call in calls] + rest

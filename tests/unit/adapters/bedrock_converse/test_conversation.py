@@ -233,6 +233,13 @@ def test_an_orphaned_result_keeps_its_media() -> None:
     assert notes == ("orphan_tool_result",)
 
 
+def test_an_orphaned_result_keeps_no_media_that_the_model_takes_in_results_only() -> None:
+    turns, notes = shown(user(result("t", [text("found"), document()])), profile="llama4")
+    omitted = "[document omitted: a: this model does not accept document input]"
+    assert turns == [("user", ["[result of an earlier tool call]\nfound", omitted])]
+    assert notes == ("orphan_tool_result", "document_omitted")
+
+
 def test_a_model_without_status_reads_that_a_call_failed() -> None:
     turns, _ = shown(
         user(text("a")),
