@@ -146,7 +146,7 @@ def load(gateway: Watched, large: list[bytes]) -> None:
 
 def test_no_callback_of_the_loop_takes_20_ms(world: World, tmp_path: Path) -> None:
     gateway = start(world, tmp_path, inline=False)
-    load(gateway, [images("invoke"), conversation("converse")])
+    load(gateway, [images("converse"), images("invoke"), conversation("converse"), conversation("invoke")])
     assert gateway.end() < (LIMIT, "")
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
 
 from openclaude.adapters.profiles import Profile, named, profiles
 from openclaude.domain.errors import STATUS_OF_TYPE, ApiError
@@ -15,6 +16,11 @@ Call = TypeVar("Call")
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "1000"))
 TARGETS = tuple(sorted((name, MODELS[name]) for name in profiles()))
 """Every profile of the data file with the model id that stands for it."""
+_UNLIKE = ("claude", "nova", "qwen-vl", "mistral-large-3", "llama4", "writer", "gpt-oss")
+"""Profiles that differ from the plain one in most of what a history can touch: media, turns, cache points, names."""
+ANY_TARGET = st.one_of(
+    st.sampled_from([target for target in TARGETS if target[0] in _UNLIKE]), st.sampled_from(TARGETS)
+)
 
 
 def examples(share: float = 1.0) -> settings:

@@ -16,12 +16,14 @@ from support.messages_requests import (
     CHANGES,
     IDS,
     NAMES,
+    PDF,
     PNG,
     REQUESTS,
     RESULT_CONTENT,
     SURROGATE,
     TEXT,
     TEXTS,
+    TITLES,
     TOOLS,
 )
 
@@ -156,7 +158,18 @@ MANY_MEDIA = st.builds(
     st.sampled_from(["image", "document"]),
     st.integers(1, 24),
 )
-ODD_BLOCK = st.one_of(ANY_BLOCK, ANY_BLOCK, SUMMARY, DEFINED, ANYTHING)
+MEDIA = st.builds(
+    lambda kind, title, data: {
+        "type": kind,
+        "title": title,
+        "source": {"type": "base64", "media_type": "application/pdf", "data": data},
+    },
+    st.sampled_from(["image", "document"]),
+    TITLES,
+    st.sampled_from([PNG, PDF]),
+)
+"""Media that pass, beside those of `ANY_BLOCK`, most of which do not."""
+ODD_BLOCK = st.one_of(ANY_BLOCK, ANY_BLOCK, MEDIA, SUMMARY, DEFINED, ANYTHING)
 CONTENT = st.one_of(
     TEXTS, st.lists(ODD_BLOCK, max_size=5), st.lists(ODD_BLOCK, max_size=5), MANY_MEDIA, ODD_BLOCK, ANYTHING
 )
@@ -223,7 +236,11 @@ def sessions(draw: st.DrawFn) -> list[Any]:
             for at in range(draw(st.integers(0, 3)))
         ]
         results = [
-            {"type": "tool_result", "tool_use_id": use["id"], "content": draw(RESULT_CONTENT)}
+            {
+                "type": "tool_result",
+                "tool_use_id": use["id"],
+                "content": draw(st.one_of(RESULT_CONTENT, st.lists(MEDIA, max_size=2))),
+            }
             for use in draw(st.permutations(uses))
         ]
         said = [{"type": "text", "text": "so"}, *draw(st.lists(ODD_BLOCK, max_size=2)), *uses]
@@ -317,3 +334,9 @@ def lasting(value: Any) -> Any:
 def wire(body: Any) -> bytes:
     """The bytes a client sends: ASCII with escapes, so that an unpaired surrogate travels as its escape."""
     return json.dumps(body).encode()
+
+
+def wires(body: Any) -> list[bytes]:
+    """The same body as other clients write it: spread over lines, and with its characters as they are."""
+    plain = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    return [json.dumps(body, indent=1).encode(), plain.encode("utf-8", "surrogatepass")]
