@@ -7,7 +7,7 @@ import pytest
 
 from fakes.worker import FakeWorker
 from openclaude.domain.http import Endpoint
-from openclaude.gateway.exchange import HEAVY, HUGE
+from openclaude.gateway.exchange import HEAVY, HUGE, weight
 from openclaude.gateway.late import LateDialect
 from support.gateway import Gateway
 
@@ -47,7 +47,7 @@ def test_a_body_of_many_small_values_is_translated_elsewhere_whatever_its_size()
     gateway, worker = gateway_with_worker()
     turns = [
         {"role": role, "content": [{"type": "text", "text": "x"}]} for role in ("user", "assistant")
-    ] * 200
+    ] * 350
     assert gateway.ask("qwen-3-coder", messages=[*turns, {"role": "user", "content": "x"}]) is None
     assert worker.finish() >= HEAVY
     assert len(gateway.transport.calls) == 1
@@ -121,3 +121,10 @@ def test_a_large_translation_is_freed_elsewhere_after_the_turn_of_the_loop(statu
     gateway.clock.advance(0)
     assert worker.finish() > HUGE
     assert freed() is None
+
+
+def test_many_small_values_weigh_more_than_their_bytes_and_quoted_code_does_not() -> None:
+    values = json.dumps([{"a": number} for number in range(1300)]).encode()
+    assert weight([values]) == HEAVY > 8 * len(values)
+    code = json.dumps({"text": 'if (a["x"]) { call({b: [1]}); }\n' * 2000}).encode()
+    assert weight([code]) == len(code)
