@@ -90,6 +90,8 @@ class Workshop:
                 before.setdefault(path, path.read_text())
                 path.write_text(applied(path.read_text(), edit))
             noticed = self._live(mutant.part)
+        except (MutantError, subprocess.TimeoutExpired) as error:
+            noticed = (f"TROUBLE: {error}",)
         finally:
             for path, text in before.items():
                 path.write_text(text)

@@ -100,7 +100,7 @@ async def serve(plan: Plan) -> None:
 
     for secret in (plan.base_path, plan.identity):
         KNOWN.remember(secret.encode(), GATEWAY)
-    wall = EgressWall(signed_origins(plan.config), stopped=stopped)
+    wall = EgressWall(signed_origins(plan.config, *plan.profiles.values()), stopped=stopped)
     transport = UpstreamTransport(tls=trusting(plan.ca_file), dial=plan.dial, report=report, wall=wall)
     sessions = Sessions(base=_without_aws(plan.env), own=plan.env)
     worker = plan.worker(report)
@@ -286,9 +286,10 @@ def signature(route: RouteConfig) -> SignFor:
     return SignFor(region=region, endpoint=endpoint or public)
 
 
-def signed_origins(config: Config) -> frozenset[Origin]:
-    """Where requests are signed for: one endpoint for each Bedrock route."""
-    return frozenset(signature(route).origin for route in config.routes if route.to != "anthropic")
+def signed_origins(*configs: Config) -> frozenset[Origin]:
+    """Where requests are signed for: the endpoint of each Bedrock route of each set-up."""
+    routes = [route for config in configs for route in config.routes if route.to != "anthropic"]
+    return frozenset(signature(route).origin for route in routes)
 
 
 def _origin(url: str) -> Origin:

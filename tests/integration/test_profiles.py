@@ -80,6 +80,17 @@ def test_each_session_takes_the_routes_and_slots_of_its_profile(users: Users) ->
     assert users.home.running() is not None
 
 
+def test_a_profile_signs_for_an_endpoint_that_no_other_set_up_has(home: Home, tmp_path: Path) -> None:
+    with World(weather) as world:
+        users = Users(home, tmp_path, world)
+        config = home.state_home / "config.toml"
+        config.write_text('[[routes]]\nmatch = "claude-*"\nto = "anthropic"\n')
+        config.chmod(0o600)
+        with gateway_for(home, world):
+            work, _ = users.launched("--profile", "work")
+            assert users.ask(work, "claude-haiku-5-5")[1] == ["bedrock", "bedrock"]
+
+
 def test_a_session_of_a_profile_without_a_claude_route_sends_no_login(users: Users) -> None:
     work, _ = users.launched("--profile=work")
     assert work["ANTHROPIC_AUTH_TOKEN"] == "no-login-needed"

@@ -77,7 +77,7 @@ ALLOWED_ANSWERS = ("adapters/anthropic.py", '        b"x-should-retry",\n')
 WRITTEN = ("gateway/exchange.py", "        self.record.bytes_out += len(data)\n")
 TAKEN = ("gateway/pipeline.py", "        self._answer.record.bytes_in += len(data)\n")
 STARTED = ("wiring.py", '"started", version=__version__')
-FACTS = ("wiring.py", 'facts = {"pid": os.getpid(),')
+FACTS = ("wiring.py", "        return Answer({**facts, **counts})\n")
 KEPT = ("launcher/daemon.py", "        if name in _KEPT_ENVIRONMENT or name.startswith(_KEPT_PREFIX)\n")
 CHILD = ("launcher/daemon.py", '{"OPENCLAUDE_HOME": str(state.home)}')
 PREPARED = ("cli/launch.py", "    text = json.dumps(overlay, indent=2)")
@@ -358,7 +358,7 @@ MUTANTS: tuple[Mutant, ...] = (
     _change(
         "the control socket tells the secret path",
         *FACTS,
-        'facts = {"base": plan.base_path, "pid": os.getpid(),',
+        '        return Answer({**facts, **counts, "base": doors._keys.secret.decode()})\n',
         part="commands",
     ),
     _change(
