@@ -4,6 +4,7 @@ import http.client
 import platform
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -249,13 +250,14 @@ def _refused(scene: Scene, lane: Lane) -> list[bytes]:
 
 
 def _processes(pid: int) -> list[bytes]:
-    """What other programs of the user can read of the gateway's process; nothing where the system does not tell."""
+    """What other programs can read of the gateway's processes, its children too; nothing where the system does not tell."""
     told = []
     for name in ("cmdline", "environ"):
-        try:
+        with suppress(OSError):
             told.append((Path("/proc") / str(pid) / name).read_bytes())
-        except OSError:
-            continue
+    with suppress(OSError):
+        children = (Path("/proc") / str(pid) / "task" / str(pid) / "children").read_text().split()
+        told += [text for child in children for text in _processes(int(child))]
     return told
 
 
