@@ -151,7 +151,7 @@ def _deployment(file: File, entry: Node, env: Mapping[str, str]) -> None:
 
 def _report_rest(file: File, made: Deployment, info: Node | None) -> None:
     for key, line in made.given.items():
-        told = because(ENTRY, key, "")
+        told = because(ENTRY, key, made.target.partition("/")[0].removesuffix("_converse"))
         if told is not None:
             file.remarks.append(Remark(file.name, line, f'model "{made.name}": {key}', *told))
     for key, line in (info.lines if isinstance(info, Table) else {}).items():

@@ -86,7 +86,7 @@ ENTRY: Final[Mapping[str, Reason | None]] = {
             "model_info.mode",
         )
     ),
-    **dict.fromkeys(("aws_access_key_id", "aws_secret_access_key", "aws_session_token", "api_key"), _KEYS),
+    **dict.fromkeys(("aws_access_key_id", "aws_secret_access_key", "aws_session_token"), _KEYS),
     **dict.fromkeys(
         (
             "aws_role_name",
@@ -110,6 +110,14 @@ ENTRY: Final[Mapping[str, Reason | None]] = {
         _PRICES,
     ),
     **dict.fromkeys(("extra_headers", "headers", "extra_body"), _HEADERS),
+    "api_key": (
+        "requests carry the login that Claude Code sends, so no key is needed; the value was neither shown nor copied",
+        "",
+    ),
+    "api_key.bedrock": (
+        "openClaude's configuration holds no keys; the value was neither shown nor copied",
+        "set AWS_BEARER_TOKEN_BEDROCK in the shell openclaude is started from",
+    ),
     "additional_drop_params": _LIMITS,
     "allowed_openai_params": _LIMITS,
     "model_info": _LIMITS,

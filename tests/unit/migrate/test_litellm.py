@@ -378,6 +378,25 @@ def test_no_secret_of_the_files_or_of_the_environment_is_shown_or_copied(
     assert "SECRET_THING" in everything
 
 
+@pytest.mark.parametrize(
+    ("name", "model", "hint"),
+    [
+        ("claude-opus-5-5", "anthropic/claude-opus-5-5", ""),
+        (
+            "coder",
+            "bedrock/converse/qwen.qwen3-coder-next",
+            "set AWS_BEARER_TOKEN_BEDROCK in the shell openclaude is started from",
+        ),
+    ],
+    ids=["Anthropic", "Bedrock"],
+)
+def test_a_key_is_replaced_by_what_its_provider_takes_here(name: str, model: str, hint: str) -> None:
+    done = imported(listed(entry(name, model=model, aws_region_name="us-west-2", api_key="os.environ/X_KEY")))
+    [remark] = [remark for remark in done.remarks if remark.what.endswith("api_key")]
+    assert "the value was neither shown nor copied" in remark.reason
+    assert remark.hint == hint
+
+
 def test_a_variable_that_is_not_set_is_named() -> None:
     done = imported(
         listed(entry("coder", model="bedrock/qwen.qwen3-coder-next", aws_region_name="os.environ/NOT_THERE"))
