@@ -3,10 +3,13 @@
 import argparse
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Final, TextIO
 
 from openclaude import config
 from openclaude.cli.common import FAILED, WRONG
+
+
+_MOST_BYTES: Final = 1024 * 1024
 
 
 def add_arguments(parser: Any) -> None:
@@ -32,6 +35,9 @@ def run(
     files: list[File] = []
     for path in dict.fromkeys(args.files):
         try:
+            if path.stat().st_size > _MOST_BYTES:
+                what = f"has more than {_MOST_BYTES} bytes"
+                return _unreadable(stderr, str(path), what, "is it the right file?")
             files.append(read_file(str(path), path.read_text("utf-8"), env))
         except YamlError as error:
             return _unreadable(stderr, f"{path}:{error.line}", error.what, error.hint)

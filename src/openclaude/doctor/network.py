@@ -56,23 +56,21 @@ def _trust(env: Mapping[str, str]) -> Iterator[Finding]:
 
     if env.get("NODE_TLS_REJECT_UNAUTHORIZED") == "0":
         yield problem(
-            "certificates",
+            "trust",
             "NODE_TLS_REJECT_UNAUTHORIZED is 0: Claude Code takes any certificate of anybody",
             "unset NODE_TLS_REJECT_UNAUTHORIZED, and put your company's authority into NODE_EXTRA_CA_CERTS",
         )
     extra = env.get("NODE_EXTRA_CA_CERTS", "")
     if extra and not os.access(extra, os.R_OK):
         yield problem(
-            "certificates",
+            "trust",
             f"NODE_EXTRA_CA_CERTS names {extra}, which cannot be read",
             "mend the path, or unset NODE_EXTRA_CA_CERTS",
         )
     try:
-        yield ok("certificates", f"providers are checked against {trust_file()}")
+        yield ok("trust", f"providers are checked against {trust_file()}")
     except NoTrustStoreError:
-        yield problem(
-            "certificates", "no root certificates were found", "install the package ca-certificates"
-        )
+        yield problem("trust", "no root certificates were found", "install the package ca-certificates")
 
 
 def gateway(patient: Patient) -> Iterator[Finding]:

@@ -252,6 +252,10 @@ UNREADABLE = {
         b"a: b\n",
         ":1: no `model_list:` with entries\n  hint: is it a LiteLLM configuration?\n",
     ),
+    "a file that is too large": (
+        b"#" * (1024 * 1024 + 1),
+        ": has more than 1048576 bytes\n  hint: is it the right file?\n",
+    ),
     "no text": (b"\xff\xfe", ": is not UTF-8 text\n  hint: save the file in the encoding UTF-8\n"),
 }
 

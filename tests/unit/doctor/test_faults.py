@@ -218,14 +218,14 @@ FAULTS: dict[str, Fault] = {
     ),
     "verification turned off": Fault(
         lambda u: u.env.update(NODE_TLS_REJECT_UNAUTHORIZED="0"),
-        "certificates",
+        "trust",
         "problem",
         "NODE_TLS_REJECT_UNAUTHORIZED is 0",
         "unset NODE_TLS_REJECT_UNAUTHORIZED",
     ),
     "an authority that is not there": Fault(
         lambda u: u.env.update(NODE_EXTRA_CA_CERTS="/no/such.pem"),
-        "certificates",
+        "trust",
         "problem",
         "NODE_EXTRA_CA_CERTS names /no/such.pem, which cannot be read",
         "mend the path",
