@@ -8,7 +8,6 @@ from typing import Any, Final, TextIO
 from openclaude import config
 from openclaude.cli.common import FAILED, WRONG
 
-
 _MOST_BYTES: Final = 1024 * 1024
 
 

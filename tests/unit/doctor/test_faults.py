@@ -429,7 +429,7 @@ def test_nothing_is_said_of_a_set_up_in_order(user: User) -> None:
             "login",
             "settings",
             "proxy",
-            "certificates",
+            "trust",
             "files",
             "disk",
             "configuration",
