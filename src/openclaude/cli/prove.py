@@ -59,13 +59,28 @@ def _simulated(args: argparse.Namespace, env: Mapping[str, str], stdout: TextIO,
     if not _filed(args.report, document(proof), stderr):
         return FAILED
     if not proof.good:
-        say(
-            stderr,
-            "something above is not as it has to be\nhint: report it as SECURITY.md says; do not use this build",
-        )
+        say(stderr, _complaint(proof))
         return FAILED
     say(stderr, f"{len(proof.canaries)} credentials, each at its own provider only ({proof.seconds:.0f} s)")
     return 0
+
+
+def _complaint(proof: "Proof") -> str:
+    """What is wrong with a proof, the worst first."""
+    if proof.leaks:
+        first = proof.leaks[0]
+        return (
+            f"{first.credential} was seen at: {first.destination}\n"
+            "hint: do not use this build, and report it as SECURITY.md says; the table has every sighting"
+        )
+    broken = next((lane for lane in proof.lanes if not lane.good), None)
+    if proof.missing or broken:
+        named = broken.title if broken else f"{proof.missing[0].credential} did not arrive"
+        return f"no credential leaked, but a way through the gateway does not work: {named}\nhint: openclaude demo"
+    return (
+        f"no credential leaked, but Claude Code did not do its part: {proof.client}\n"
+        "hint: see whether `claude -p hello` works by itself"
+    )
 
 
 def _show(proof: "Proof", stdout: TextIO) -> None:
