@@ -1,7 +1,7 @@
 """Fixtures every test may ask for."""
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +9,7 @@ import pytest
 from support.converse_check import NotConverseError
 from support.every_request import watched
 from support.product import Home, make_home
+from support.witness import WITNESS
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +26,19 @@ def _every_request_to_bedrock_is_valid(broken_requests: list[NotConverseError]) 
     assert broken_requests == []
 
 
+@pytest.fixture(scope="session")
+def _witnessing() -> Iterator[None]:
+    with WITNESS.watching():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _no_secret_is_where_it_must_not_be(_witnessing: None) -> Iterator[None]:
+    WITNESS.begin()
+    yield
+    assert WITNESS.end() == []
+
+
 @pytest.fixture
 def anyio_backend() -> tuple[str, dict[str, bool]]:
     """The product runs on uvloop; tests that need an event loop run on the same kind."""
@@ -32,11 +46,16 @@ def anyio_backend() -> tuple[str, dict[str, bool]]:
 
 
 @pytest.fixture
-def canary() -> Callable[[str], str]:
-    """Make a secret of a known shape at run time, so that no file holds one."""
+def canary() -> Callable[..., str]:
+    """Make a secret of a known shape at run time, so that no file holds one.
 
-    def make(prefix: str = "") -> str:
-        return prefix + secrets.token_hex(24)
+    `reaches` names the places of support.witness at which it may be seen; what begins like an Anthropic key may be at
+    Anthropic.
+    """
+
+    def make(prefix: str = "", reaches: Collection[str] | None = None) -> str:
+        usual = ("anthropic",) if prefix.startswith("sk-ant-") else ()
+        return WITNESS.plant(prefix + secrets.token_hex(24), usual if reaches is None else reaches)
 
     return make
 

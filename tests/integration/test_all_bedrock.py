@@ -256,7 +256,7 @@ def test_the_platform_on_aws_serves_and_counts_without_the_client_s_login(
     home.state_home.mkdir(mode=0o700)
     (home.state_home / "config.toml").write_text(PLATFORM_ROUTE)
     with World(Plays(), mantle=True, keep_raw=True) as world:
-        key = canary()
+        key = canary(reaches=("other aws", "processes"))  # the gateway's own environment holds it
         env = {"ANTHROPIC_AWS_API_KEY": key} if by_key else world.aws_env()
         world.platform.api_keys = [key]
         with (

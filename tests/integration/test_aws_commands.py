@@ -190,7 +190,7 @@ def test_a_policy_without_the_second_action_is_found_and_the_policy_printed_has_
 def test_a_bedrock_api_key_passes_without_an_identity(
     user: User, world: World, canary: Callable[[str], str]
 ) -> None:
-    key = canary("bedrock-api-key-")
+    key = canary("bedrock-api-key-", reaches=("bedrock", "other aws"))
     user.secrets.append(key)
     world.bedrock.api_keys = world.control.api_keys = frozenset({key})
     done = user.ask("check", env={"AWS_BEARER_TOKEN_BEDROCK": key, **NOWHERE})

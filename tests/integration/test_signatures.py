@@ -62,7 +62,7 @@ def test_every_kind_of_model_id_and_size_of_body_has_a_valid_signature(
 ) -> None:
     world, gateway, home = stage
     text = secrets.token_hex(SIZES[size] // 2 - 300)
-    response = ask(gateway.base_url, client_headers(home.login), message_body(name, text, stream=stream))
+    response = ask(gateway, client_headers(home.login), message_body(name, text, stream=stream))
     assert response.status == 200, response.body[:300]
     row = world.bedrock.requests()[-1]
     operation = "converse-stream" if stream else "converse"

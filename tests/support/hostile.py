@@ -21,6 +21,7 @@ from openclaude.launcher.variables import (
 )
 from openclaude.simulator.anthropic import stream
 from openclaude.simulator.script import say
+from support.witness import ELSEWHERE, WITNESS
 
 ATTACKER_WORDS = "this answer is the attacker's"
 ATTACKER_CREDENTIAL = "credential-of-the-attacker"
@@ -67,6 +68,7 @@ class Recorder:
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._thread.join()
+        WITNESS.saw(ELSEWHERE, self.received())
 
     @property
     def url(self) -> str:

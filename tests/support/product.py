@@ -16,6 +16,7 @@ from openclaude.launcher.daemon import Gateway
 from openclaude.launcher.state import State, open_state
 from openclaude.simulator.world import World
 from support.every_request import check_rows
+from support.witness import ANTHROPIC, OUTPUT, WITNESS
 
 OPENCLAUDE = (sys.executable, "-P", "-m", "openclaude")
 CLIENT = Path(__file__).resolve().parents[2] / ".cache" / "client" / "node_modules" / ".bin" / "claude"
@@ -44,7 +45,7 @@ class Home:
         timeout: float = 60,
     ) -> subprocess.CompletedProcess[str]:
         """Run `openclaude` to its end."""
-        return subprocess.run(
+        done = subprocess.run(
             [*OPENCLAUDE, *arguments],
             env={**self.env, **(env or {})},
             cwd=cwd or self.path,
@@ -54,6 +55,8 @@ class Home:
             timeout=timeout,
             check=False,
         )
+        WITNESS.saw(OUTPUT, done.stdout + done.stderr)
+        return done
 
     def settings_given(self) -> str:
         """What the last session's client was given by `--settings`."""
@@ -69,6 +72,8 @@ class Home:
 
 def make_home(path: Path, login: str) -> Home:
     """A home folder with a stored Claude login, as `/login` leaves it on Linux."""
+    WITNESS.plant(login, (ANTHROPIC,))
+    WITNESS.home(path / ".openClaude")
     folder = path / ".claude"
     folder.mkdir(parents=True)
     stored = {
@@ -126,6 +131,8 @@ def gateway_for(
     try:
         gateway = daemon.find(state, state.secrets())
         assert gateway is not None
+        WITNESS.aws(told)
+        WITNESS.process(gateway.running.pid)
         yield gateway
         check_rows(world.log.requests("bedrock"))
     finally:

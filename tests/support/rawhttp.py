@@ -14,6 +14,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from support.trust import Target, base_url, context
+from support.witness import CLIENT, WITNESS
 
 Header = tuple[bytes, bytes]
 
@@ -176,6 +177,7 @@ class Client:
             data = b""
         if not data:
             raise EOFError("the connection ended")
+        WITNESS.saw(CLIENT, data)
         return data
 
 

@@ -18,6 +18,7 @@ from openclaude.simulator.anthropic import AnthropicSimulator
 from openclaude.simulator.http import Setup
 from openclaude.simulator.script import Script
 from support.product import CLIENT, Home
+from support.witness import ELSEWHERE, WITNESS
 
 MISSING = (
     f"the real Claude Code client is not at {CLIENT}: run `make client` (it needs npm), then the tests again"
@@ -48,7 +49,11 @@ def configure(home: Home, *, port: int | None = None, text: str = "") -> Path:
 def directly(
     home: Home, project: Path, base_url: str, *arguments: str, env: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run the client without openClaude, with a base URL in its environment: the control of an experiment."""
+    """Run the client without openClaude, with a base URL in its environment: the control of an experiment.
+
+    It gives its login away, which is the point; so nobody minds what strangers get in this test.
+    """
+    WITNESS.excuse(ELSEWHERE)
     return subprocess.run(
         [CLIENT, *arguments],
         env={**with_client(home), "ANTHROPIC_BASE_URL": base_url, **(env or {})},

@@ -21,6 +21,7 @@ from openclaude.simulator.script import Answer, Ask, Fail, Script, echo
 from openclaude.simulator.world import World
 from support.product import Home, make_home
 from support.rawhttp import DEADLINE, Client, Header, Response
+from support.witness import WITNESS
 
 OPUS = "claude-opus-5-5"
 QWEN = "qwen-3-coder"
@@ -170,6 +171,8 @@ def serving(
     try:
         gateway = daemon.find(state, state.secrets())
         assert gateway is not None
+        WITNESS.aws(env)
+        WITNESS.process(gateway.running.pid)
         yield gateway
     finally:
         daemon.stop(state, seconds=DEADLINE)

@@ -4,11 +4,13 @@ Helpers report here what they hand out and what they receive; a fixture in tests
 servers of a whole session got is looked at piece by piece, after the test in which it arrived.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+import os
+import stat
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 from openclaude.demo.oracle import SHORTEST, Index
 from openclaude.simulator.recorded import Log
@@ -21,7 +23,7 @@ SERVERS = {
     "mantle": BEDROCK,
     "platform": AWS,
     "sts": AWS,
-    "control": AWS,
+    "bedrock-control": AWS,
 }
 _OWN = frozenset({"secret", "server.pem", "client.key"})
 """Files of the state folder whose purpose is to hold a secret; so is the client's settings file."""
@@ -34,7 +36,6 @@ class _Place:
     """How far a log has been read."""
 
     rows: int = 0
-    wires: dict[int, int] = field(default_factory=dict)
 
 
 class Witness:
@@ -46,7 +47,7 @@ class Witness:
         self._arrived: list[tuple[str, bytes]] = []
         self._fresh: list[Log] = []
         self._logs: WeakSet[Log] = WeakSet()
-        self._places: dict[int, _Place] = {}
+        self._places: WeakKeyDictionary[Log, _Place] = WeakKeyDictionary()
         self._homes: dict[Path, dict[Path, tuple[int, int]]] = {}
         self._excused: set[str] = set()
         self.in_test = False
@@ -67,6 +68,11 @@ class Witness:
     def home(self, folder: Path) -> None:
         """A folder in which the product keeps its files."""
         self._homes.setdefault(folder, {})
+
+    def aws(self, env: Mapping[str, str]) -> None:
+        """Keys that a gateway has in its own environment."""
+        self.plant(env.get("AWS_SECRET_ACCESS_KEY", ""), (PROCESSES,))
+        self.plant(env.get("AWS_SESSION_TOKEN", ""), (BEDROCK, AWS, PROCESSES))
 
     def process(self, pid: int) -> None:
         """A gateway's process, as other programs of the user see it."""
@@ -123,7 +129,7 @@ class Witness:
 
     def _servers(self) -> Iterator[tuple[str, bytes]]:
         for log in {*self._logs, *self._fresh}:
-            place = self._places.setdefault(id(log), _Place())
+            place = self._places.setdefault(log, _Place())
             rows = log.requests()
             for row in rows[place.rows :]:
                 head = row.request_line + b"\n" + b"\n".join(b": ".join(pair) for pair in row.headers)
@@ -132,11 +138,12 @@ class Witness:
 
     def _files(self) -> Iterator[tuple[str, bytes]]:
         for home, known in self._homes.items():
-            for path in home.rglob("*"):
+            # os.walk, because it does not mind folders that go away meanwhile
+            for path in [Path(folder) / name for folder, _, names in os.walk(home) for name in names]:
                 with suppress(OSError):
                     facts = path.lstat()
                     state = (facts.st_mtime_ns, facts.st_size)
-                    if not path.is_file() or path.is_symlink() or known.get(path) == state:
+                    if not stat.S_ISREG(facts.st_mode) or known.get(path) == state:
                         continue
                     known[path] = state
                     if path.name not in _OWN and not path.name.startswith("settings"):
