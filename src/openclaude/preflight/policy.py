@@ -8,6 +8,7 @@ bedrock-mantle are those of AWS's managed policy AmazonBedrockMantleInferenceAcc
 which are granted for a workspace, those of its user guide and of the managed policy AnthropicInferenceAccess.
 """
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -29,6 +30,9 @@ _READ: Final = (
     "bedrock:GetFoundationModelAvailability",
 )
 _BEARER: Final = ("bedrock:CallWithBearerToken",)
+
+_INLINE_OF_USER: Final = 2048
+"""Characters without white space that all inline policies of a user may have together; a role has 10,240. IAM quotas."""
 
 _MANTLE: Final = ("bedrock-mantle:CreateInference", "bedrock-mantle:CountTokens")
 _MANTLE_BEARER: Final = ("bedrock-mantle:CallWithBearerToken",)
@@ -85,16 +89,29 @@ def policy(
         *(_MANTLE_BEARER if mantle else ()),
         *(_PLATFORM_BEARER if spaces else ()),
     ]
+    # One statement where both have the same resources: a list of ARNs twice does not fit into a user's inline policy.
+    together = counted == invoked
     statements = [
-        _statement("InvokeModels", _INVOKE, invoked),
-        _statement("CountTokens", _COUNT, counted),
+        _statement("InvokeModels", (*_INVOKE, *_COUNT) if together else _INVOKE, invoked),
+        _statement("CountTokens", _COUNT, [] if together else counted),
         _statement("UseMantle", _MANTLE, projects),
         _statement("UsePlatform", _PLATFORM, spaces),
         _statement("LookModelsUp", _READ, ["*"] if read_models else []),
         _statement("UseApiKey", bearer, ["*"] if api_key else []),
     ]
     document = {"Version": "2012-10-17", "Statement": [found for found in statements if found]}
-    return Policy(document, tuple(_unique(_notes(mine, [*invoked, *projects, *spaces]))))
+    notes = [*_notes(mine, [*invoked, *projects, *spaces]), *_too_long(document)]
+    return Policy(document, tuple(_unique(notes)))
+
+
+def _too_long(document: dict[str, Any]) -> Iterator[str]:
+    """What does not fit where a policy is usually pasted."""
+    size = len(json.dumps(document, separators=(",", ":")))
+    if size > _INLINE_OF_USER:
+        yield (
+            f"the policy has {size:,} characters without white space and a user's inline policies hold "
+            f"{_INLINE_OF_USER:,}: attach it to a role, or make it a managed policy"
+        )
 
 
 def _profile(route: RouteConfig) -> Profile:

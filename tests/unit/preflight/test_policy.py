@@ -3,7 +3,8 @@ from typing import Any
 
 import pytest
 
-from openclaude.config import RouteConfig
+from openclaude.config import RouteConfig, parse
+from openclaude.config.presets import PRESETS
 from openclaude.preflight.places import DESTINATIONS
 from openclaude.preflight.policy import policy
 from support.preflight import bedrock, routes
@@ -38,6 +39,11 @@ def count(*resources: str) -> dict[str, Any]:
     return {"Sid": "CountTokens", "Effect": "Allow", "Action": action, "Resource": list(resources)}
 
 
+def invoke_and_count(*resources: str) -> dict[str, Any]:
+    """Where both have the same resources, one statement says so."""
+    return invoke(*resources) | {"Action": [*INVOKE, "bedrock:CountTokens"]}
+
+
 def model(region: str, name: str, aws: str = "aws") -> str:
     return f"arn:{aws}:bedrock:{region}::foundation-model/{name}"
 
@@ -64,9 +70,7 @@ CASES = [
         [invoke(model("us-east-1", "deepseek.v3.2"))],
         id="a model with a dot in its name, beside the login's route",
     ),
-    pytest.param(
-        [bedrock(f"us.{SONNET}")], [invoke(*SONNET_US), count(*SONNET_US)], id="a profile of Claude"
-    ),
+    pytest.param([bedrock(f"us.{SONNET}")], [invoke_and_count(*SONNET_US)], id="a profile of Claude"),
     pytest.param(
         [bedrock(f"us.{NOVA}", "ca-central-1")],
         [
@@ -112,14 +116,10 @@ CASES = [
     pytest.param(
         [bedrock(APPLICATION, "eu-west-1", more=f'base_model = "jp.{SONNET}"')],
         [
-            invoke(
+            invoke_and_count(
                 APPLICATION,
                 *(model(region, SONNET) for region in ("eu-west-1", "ap-northeast-1", "ap-northeast-3")),
-            ),
-            count(
-                APPLICATION,
-                *(model(region, SONNET) for region in ("eu-west-1", "ap-northeast-1", "ap-northeast-3")),
-            ),
+            )
         ],
         id="an application inference profile of a geo",
     ),
@@ -149,7 +149,7 @@ CASES = [
     ),
     pytest.param(
         [bedrock(SONNET, more='via = "messages"; endpoint = "runtime"')],
-        [invoke(model("us-west-2", SONNET)), count(model("us-west-2", SONNET))],
+        [invoke_and_count(model("us-west-2", SONNET))],
         id="the runtime's Messages endpoint",
     ),
     pytest.param(
@@ -164,7 +164,7 @@ CASES = [
     ),
     pytest.param(
         [bedrock(model("us-west-2", SONNET))],
-        [invoke(model("us-west-2", SONNET)), count(model("us-west-2", SONNET))],
+        [invoke_and_count(model("us-west-2", SONNET))],
         id="the ARN of a model",
     ),
     pytest.param(
@@ -201,6 +201,24 @@ def test_the_account_takes_the_place_of_its_stand_in_everywhere() -> None:
     found = policy(routes(bedrock(f"us.{SONNET}")), account="111122223333")
     assert ":*:" not in json.dumps(found.document)
     assert found.notes == ()
+
+
+def test_the_policy_of_every_tier_on_bedrock_fits_into_a_users_inline_policy() -> None:
+    read = parse(PRESETS["all-bedrock"], "test.toml").routes
+    found = policy(read, account="111122223333")
+    assert len(json.dumps(found.document, separators=(",", ":"))) <= 2048
+    assert found.notes == ()
+
+
+def test_a_policy_too_long_for_a_users_inline_policy_says_so() -> None:
+    names = ("claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5", "claude-fable-5-1")
+    read = routes(*(bedrock(f"apac.anthropic.{name}", "ap-south-1", name) for name in names))
+    found = policy(read, account="111122223333")
+    size = len(json.dumps(found.document, separators=(",", ":")))
+    assert found.notes == (
+        f"the policy has {size:,} characters without white space and a user's inline policies hold 2,048: attach it to "
+        "a role, or make it a managed policy",
+    )
 
 
 def test_looking_models_up_and_the_api_key_are_allowed_when_asked_for() -> None:
