@@ -11,6 +11,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
+from openclaude.config import PRESETS
 from openclaude.demo.oracle import holds
 from openclaude.simulator.script import Answer, Ask, Fail
 from openclaude.simulator.stories import tools_story
@@ -89,6 +90,13 @@ def test_keys_of_the_environment_pass_every_step(user: User, world: World) -> No
     done = user.ask("check", env=world.aws_env())
     assert (done.returncode, done.stderr) == (0, "openclaude: no problem was found\n")
     assert user.verdicts(done) == everything("ok", NAMES)
+
+
+def test_every_tier_on_bedrock_passes_every_step(user: User, world: World) -> None:
+    user.configure(PRESETS["all-bedrock"])
+    done = user.ask("check", env=world.aws_env())
+    assert (done.returncode, done.stderr) == (0, "openclaude: no problem was found\n")
+    assert done.stdout.count("routes to us-east-1, us-east-2, us-west-2") == 5
 
 
 def test_keys_of_a_profile_are_found_by_it(user: User, world: World) -> None:

@@ -61,7 +61,10 @@ CATALOGUE: Final = (
     Offered(
         "amazon.nova-2-lite-v1:0", "Amazon", on_demand=False, geos=(("us", _US), ("global", ("us-west-2",)))
     ),
-    Offered("anthropic.claude-sonnet-4-6", "Anthropic", on_demand=False, geos=(("us", _US),)),
+    *(
+        Offered(f"anthropic.claude-{name}", "Anthropic", on_demand=False, geos=(("us", _US),))
+        for name in ("opus-5-5", "sonnet-5-5", "haiku-5-5", "fable-5-1", "sonnet-4-6")
+    ),
     Offered("meta.llama4-scout-17b-instruct-v1:0", "Meta", geos=(("us", _US),), streaming=False),
     Offered("newcomer.first-model-v1:0", "Newcomer"),
     Offered("amazon.titan-embed-text-v2:0", "Amazon", text=False, streaming=False),
