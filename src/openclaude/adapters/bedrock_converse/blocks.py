@@ -47,14 +47,14 @@ class Blocks:
     def user(self, content: Any) -> Turn:
         self._counts = {"image": 0, "document": 0}
         turn = Turn("user", [])
-        for block in blocks_of(content):
+        for block in self._read(content):
             turn.calls = turn.calls or block.get("type") == "tool_result"
             self._append(turn, block, self._user_block(block))
         return turn
 
     def assistant(self, content: Any) -> Turn:
         turn = Turn("assistant", [])
-        blocks = blocks_of(content)
+        blocks = self._read(content)
         results = {
             string(block.get("tool_use_id")): block
             for block in blocks
@@ -74,6 +74,13 @@ class Blocks:
             self._append(turn, block, shown)
             note_unknown(block, self._notes)
         return turn
+
+    def _read(self, content: Any) -> list[Json]:
+        """The blocks of a content; that it held something else as well is noted."""
+        blocks = blocks_of(content)
+        if content is not None and len(blocks) < (len(content) if isinstance(content, list) else 1):
+            self._notes.dropped("")
+        return blocks
 
     def _append(self, turn: Turn, block: Json, pieces: list[Piece]) -> None:
         turn.pieces += pieces
@@ -220,7 +227,7 @@ class Blocks:
             if not is_blank(given):
                 content.append({"text": given})
         else:
-            for part in blocks_of(given):
+            for part in self._read(given):
                 content += self._result_part(part, piece, sent_id)
                 if self._profile.cache_points and (ttl := ttl_of(part)) is not None:
                     piece.cache = ttl

@@ -194,9 +194,13 @@ def _expired(refusal: Refusal, _: Place) -> ApiError:
 
 
 def _signature(refusal: Refusal, _: Place) -> ApiError:
+    # A time is out of bounds, or the signature is another: then the key is the first thing to look at.
+    if "does not match" in refusal.message:
+        hint = "the secret access key has to belong to the key id, and this machine's clock has to be right; if both are"
+    else:
+        hint = "set this machine's clock; if it is right"
     return _authentication(
-        f"{refusal.message} (hint: set this machine's clock; if it is right, a proxy changes the path or the body "
-        "on the way)",
+        f"{refusal.message} (hint: {hint}, a proxy changes the path or the body on the way)"
     )
 
 

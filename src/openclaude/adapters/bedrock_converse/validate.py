@@ -83,8 +83,9 @@ def _check_promises(body: Json, geo: str | None) -> None:
     wanted = body.get("inference_geo")
     if wanted is not None and wanted != geo:
         raise invalid_request(
-            f"inference_geo: this route does not keep inference in the place asked for (it is declared as {geo!r}). "
-            "hint: choose a model id with that geo prefix and declare the route's geo",
+            "inference_geo: this route does not keep inference in the place asked for; its geo is "
+            f"{f'{geo!r}' if geo else 'not declared'}. hint: choose a model id with that geo prefix and write geo on the "
+            "route",
         )
     thread = body.get("thread")
     if isinstance(thread, dict) and thread.get("type") == "continue":

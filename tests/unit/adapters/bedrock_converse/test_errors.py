@@ -50,6 +50,8 @@ def refused(
         ("InvalidClientTokenId", "m", (401, "authentication_error", False), ["AWS credentials"]),
         ("RequestExpired", "m", (401, "authentication_error", False), ["aws sso login"]),
         ("InvalidSignatureException", "Signature expired", (401, "authentication_error", False), ["clock", "proxy"]),
+        ("InvalidSignatureException", "The request signature we calculated does not match the signature you provided.",
+         (401, "authentication_error", False), ["secret access key has to belong to the key id", "clock", "proxy"]),
         ("ResourceNotFoundException", "m", (404, "not_found_error", False), [QWEN, "us-east-1"]),
         ("ResourceNotFoundException", "This model version has reached the end of its life.", (404, "not_found_error", False),
          ["successor", "qwen.qwen3-coder-next"]),
