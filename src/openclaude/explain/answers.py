@@ -48,6 +48,8 @@ def read_answer(raw: bytes) -> Answer:
         AnswerError: with what is wrong.
     """
     given = _object(raw)
+    if not given.keys() & {"status", "body", "stream_base64"}:
+        raise AnswerError("holds no `status`, no `body` and no `stream_base64`")
     status, headers = given.get("status", 200), given.get("headers") or {}
     if not isinstance(status, int) or isinstance(status, bool) or not 100 <= status <= 599:
         raise AnswerError("`status` has to be an HTTP status")

@@ -58,7 +58,7 @@ def loads(raw: bytes) -> Any:
         raise JsonError("the JSON is nested too deeply") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         if not _MAY_HOLD_SURROGATE.search(raw):
-            raise JsonError(_place(error)) from None
+            raise JsonError(_place(error, raw)) from None
         return _loads_with_surrogates(raw)
 
 
@@ -184,7 +184,7 @@ def _loads_with_surrogates(raw: bytes) -> Any:
         text = raw.decode("utf-8", "surrogatepass")
         return clean(json.loads(text, parse_constant=_refuse, parse_float=_finite))
     except UnicodeDecodeError as error:
-        raise JsonError(_place(error)) from None
+        raise JsonError(_place(error, raw)) from None
     except json.JSONDecodeError as error:
         raise JsonError(f"{error.msg} (line {error.lineno}, column {error.colno})") from None
     except RecursionError:
@@ -193,10 +193,15 @@ def _loads_with_surrogates(raw: bytes) -> Any:
         raise JsonError(str(error)) from None
 
 
-def _place(error: msgspec.DecodeError | UnicodeDecodeError) -> str:
-    if isinstance(error, UnicodeDecodeError):
-        return f"not UTF-8 (byte {error.start})"
-    return str(error)
+def _place(error: msgspec.DecodeError | UnicodeDecodeError, raw: bytes) -> str:
+    if not isinstance(error, UnicodeDecodeError):
+        return str(error)
+    try:
+        # msgspec counts from the string's own beginning.
+        raw.decode()
+    except UnicodeDecodeError as found:
+        error = found
+    return f"not UTF-8 (byte {error.start})"
 
 
 def _refuse(name: str) -> Any:

@@ -176,12 +176,13 @@ def test_a_request_that_would_never_be_sent_has_no_answer() -> None:
         (b"[]", "has to hold one JSON object"),
         (b'{"status": "200"}', "`status` has to be an HTTP status"),
         (b'{"status": true}', "`status` has to be an HTTP status"),
-        (b'{"headers": []}', ""),
-        (b'{"headers": ["a"]}', "`headers` has to be an object"),
+        (b'{"body": {}, "headers": []}', ""),
+        (b'{"model": "m", "messages": []}', "holds no `status`, no `body` and no `stream_base64`"),
+        (b'{"body": {}, "headers": ["a"]}', "`headers` has to be an object"),
         (b'{"stream_base64": "%"}', "`stream_base64` has to be base64"),
         (b'{"stream_base64": 1}', "`stream_base64` has to be base64"),
     ],
-    ids=["json", "list", "status", "true", "no headers", "headers", "base64", "number"],
+    ids=["json", "list", "status", "true", "no headers", "a request", "headers", "base64", "number"],
 )
 def test_an_answer_is_described_in_one_form(raw: bytes, message: str) -> None:
     if not message:
