@@ -31,8 +31,22 @@ def all_cases() -> tuple[Case, ...]:
 
 @functools.cache
 def more_requests() -> tuple[Case, ...]:
-    """Our own request cases, one for each rule of the contract that its cases leave out; same form."""
-    lines = (DATA / "bedrock" / "more_requests.jsonl").read_text("utf-8").splitlines()
+    """Our own request cases, in the form of the contract's.
+
+    One for each rule that the contract's cases leave out, and those of an examiner who wrote them from the contract
+    alone, without having seen the translation or its tests.
+    """
+    return _lines("more_requests.jsonl") + _lines("outside_requests.jsonl")
+
+
+@functools.cache
+def outside_answers() -> tuple[Case, ...]:
+    """The examiner's cases of the other kinds: response, stream and error."""
+    return _lines("outside_answers.jsonl")
+
+
+def _lines(name: str) -> tuple[Case, ...]:
+    lines = (DATA / "bedrock" / name).read_text("utf-8").splitlines()
     return tuple(json.loads(line) for line in lines)
 
 

@@ -1,5 +1,6 @@
 """An encoder of event-stream frames, written without looking at the decoder."""
 
+import base64
 import json
 import struct
 import zlib
@@ -53,7 +54,7 @@ def _message(names: dict[str, str], payload: dict[str, Any]) -> bytes:
 
 
 def encoded(frames: list[dict[str, Any]]) -> bytes:
-    """The bytes of a stream case's frames."""
+    """The bytes of a stream case's frames; a `chunk` is one event of InvokeModel's stream."""
     return b"".join(_encoded(item) for item in frames)
 
 
@@ -62,4 +63,7 @@ def _encoded(item: dict[str, Any]) -> bytes:
         return event(item["event"], item["payload"])
     if "exception" in item:
         return exception(item["exception"], item["payload"])
+    if "chunk" in item:
+        inner = base64.b64encode(json.dumps(item["chunk"]).encode()).decode()
+        return event("chunk", {"bytes": inner, "p": "abc"})
     return error(item["error"]["code"], item["error"]["message"])

@@ -24,6 +24,7 @@ from support.bedrock_cases import (
     is_invoke,
     more_requests,
     name_of,
+    outside_answers,
     sse_events,
 )
 from support.converse_check import check_request
@@ -106,7 +107,7 @@ def test_a_rule_without_a_contract_case_holds_as_well(case: Case) -> None:
 
 
 def test_our_own_cases_have_names_of_their_own() -> None:
-    names = [case["name"] for case in (*all_cases(), *more_requests())]
+    names = [case["name"] for case in (*all_cases(), *more_requests(), *outside_answers())]
     assert [name for name, count in Counter(names).items() if count > 1] == []
 
 
