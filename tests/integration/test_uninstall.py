@@ -38,6 +38,21 @@ def test_it_stops_the_gateway_and_leaves_nothing_of_openclaude(used: Home) -> No
     assert (used.path / ".claude" / ".credentials.json").read_bytes() == login
 
 
+def test_a_service_is_ended_before_its_gateway_and_removed(used: Home, tmp_path: Path) -> None:
+    unit = used.path / ".config" / "systemd" / "user" / "openclaude.service"
+    unit.parent.mkdir(parents=True)
+    unit.write_text("[Service]\n")
+    program = tmp_path / "bin" / "systemctl"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/told\n')
+    program.chmod(0o755)
+    done = used.run("uninstall", "--yes", env={"PATH": f"{program.parent}:{used.env['PATH']}"})
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "told").read_text() == "--user disable --now openclaude.service\n"
+    assert f"removed   {unit}  (the service that starts the gateway)" in done.stdout
+    assert not unit.exists()
+
+
 def test_a_second_time_there_is_nothing_to_do(used: Home) -> None:
     used.run("uninstall", "--yes")
     done = used.run("uninstall", "--yes")

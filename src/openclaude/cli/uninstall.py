@@ -37,6 +37,7 @@ def run(args: argparse.Namespace, *, env: Mapping[str, str], stdout: TextIO, std
         _warn(home, stderr)
         if not args.yes and not _agreed(todo, stderr):
             return FAILED
+        _end_services(todo, env, stderr)
         if home.is_dir():
             stopped = daemon.stop(open_state(home))
             if stopped is not None:
@@ -63,6 +64,17 @@ def _warn(home: Path, stderr: TextIO) -> None:
     running = control.status(home / "run") if (home / "run").is_dir() else None
     if running is not None and (running.in_flight or running.connections):
         say(stderr, f"{running.connections} connections to the gateway are open; their sessions lose it")
+
+
+def _end_services(todo: removal.Removal, env: Mapping[str, str], stderr: TextIO) -> None:
+    """Tell the system to let go of the services; one that it does not know is none."""
+    import subprocess  # noqa: PLC0415 - few set-ups have a service
+
+    for command in removal.service_commands(todo):
+        try:
+            subprocess.run(command, env=dict(env), capture_output=True, timeout=60, check=False)  # noqa: S603 - fixed words
+        except (OSError, subprocess.TimeoutExpired) as error:
+            say(stderr, f"{command[0]} did not end the service: {error}\nhint: {' '.join(command)}")
 
 
 def _agreed(todo: removal.Removal, stderr: TextIO) -> bool:

@@ -99,6 +99,17 @@ def plan(home: Path, env: Mapping[str, str]) -> Removal:
     return found
 
 
+def service_commands(todo: Removal) -> list[list[str]]:
+    """What ends the services whose files are to go, so that nothing starts the gateway again."""
+    commands = []
+    for path, _ in todo.entries:
+        if path.suffix in (".service", ".socket") and path.parent.name == "user":
+            commands.append(["systemctl", "--user", "disable", "--now", path.name])
+        elif path.suffix == ".plist" and path.parent.name == "LaunchAgents":
+            commands.append(["launchctl", "bootout", f"gui/{os.getuid()}/{path.stem}"])
+    return commands
+
+
 def remove(todo: Removal) -> Removal:
     """Remove what the plan says; the result is what went and what stayed."""
     done = Removal(left=list(todo.left))

@@ -129,5 +129,14 @@ def test_a_service_of_ours_goes_and_others_stay(user: Path, place: str, more: di
     assert (unit.exists(), other.exists()) == (False, True)
 
 
+def test_the_system_is_told_to_let_go_of_services_first(user: Path) -> None:
+    filled(user, (".config/systemd/user/openclaude.service", "Library/LaunchAgents/io.openclaude.plist"))
+    commands = removal.service_commands(removal.plan(user / ".openClaude", env(user)))
+    assert commands[0] == ["systemctl", "--user", "disable", "--now", "openclaude.service"]
+    assert commands[1][:2] == ["launchctl", "bootout"]
+    assert commands[1][2].endswith("/io.openclaude")
+    assert removal.service_commands(removal.plan(user / "nothing", {"HOME": str(user / "nobody")})) == []
+
+
 def test_the_program_is_removed_by_the_tool_that_installed_it() -> None:
     assert removal.package_command().endswith(("pip uninstall openclaude", "tool uninstall openclaude"))
