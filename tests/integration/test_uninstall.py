@@ -41,7 +41,7 @@ def test_it_stops_the_gateway_and_leaves_nothing_of_openclaude(used: Home) -> No
 def test_a_service_is_ended_before_its_gateway_and_removed(used: Home, tmp_path: Path) -> None:
     unit = used.path / ".config" / "systemd" / "user" / "openclaude.service"
     unit.parent.mkdir(parents=True)
-    unit.write_text("[Service]\n")
+    unit.write_text("# Written by `openclaude service install`.\n[Service]\n")
     program = tmp_path / "bin" / "systemctl"
     program.parent.mkdir()
     program.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/told\n')

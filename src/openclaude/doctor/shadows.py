@@ -6,7 +6,15 @@ from typing import Final
 from openclaude.doctor.findings import Finding, ok, problem, warning
 from openclaude.doctor.patient import Patient, Source
 from openclaude.launcher.settings import harmless_headers
-from openclaude.launcher.variables import BASE_URL, CUSTOM_HEADERS, HELPER_KEYS, LOGIN_KEYS, PIN_OF, Pin
+from openclaude.launcher.variables import (
+    BASE_URL,
+    CUSTOM_HEADERS,
+    HELPER_KEYS,
+    LOGIN_KEYS,
+    PIN_OF,
+    TRANSPORT,
+    Pin,
+)
 
 _CHECK: Final = "settings"
 _ASIDE: Final = "openclaude sets it aside in its sessions; `claude` alone heeds it"
@@ -69,7 +77,10 @@ def _managed(source: Source) -> Iterator[Finding]:
     if source.content is None:
         yield problem(_CHECK, f"{where}, an organisation's settings, {source.trouble}", _ADMINISTRATOR)
         return
-    names = [f"env.{name}" for name in competing(source.env)]
+    names = [
+        f"env.{name}"
+        for name in (*competing(source.env), *(name for name in TRANSPORT if name in source.env))
+    ]
     names += [key for key in (*HELPER_KEYS, *LOGIN_KEYS) if source.content.get(key)]
     for name in names:
         yield problem(

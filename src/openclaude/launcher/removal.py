@@ -32,6 +32,8 @@ KNOWN: Final = {
 _MARKS: Final = ("config.toml", "secret", "run")
 _OF_PROFILE: Final = re.compile(r"claude-[a-z0-9][a-z0-9_-]{0,31}")
 _TEMPORARY: Final = re.compile(r"\.config-\w+\.toml|\.[\w.-]+\.[0-9a-f]{12}")
+_MARK: Final = "`openclaude service install`"
+"""Stands in the first lines of every service file that openClaude writes."""
 _UNITS: Final = (
     (".config/systemd/user", re.compile(r"openclaude[\w.@-]*\.(service|socket)")),
     ("Library/LaunchAgents", re.compile(r"[\w.-]*openclaude[\w.-]*\.plist")),
@@ -159,11 +161,20 @@ def _units(found: Removal, user: Path, env: Mapping[str, str]) -> None:
         except OSError:
             continue
         for path in (place / name for name in names if pattern.fullmatch(name)):
-            reason = _stranger(path) or ("" if path.is_file() and not path.is_symlink() else "it is no file")
+            reason = _stranger(path) or _not_ours(path)
             if reason:
                 found.left.append((path, reason))
             else:
                 found.entries.append((path, "the service that starts the gateway"))
+
+
+def _not_ours(unit: Path) -> str:
+    """Why a service file is not one that openClaude wrote; empty when it is."""
+    try:
+        written = not unit.is_symlink() and unit.is_file() and _MARK in unit.read_text(errors="replace")
+    except OSError:
+        written = False
+    return "" if written else "openClaude did not write it"
 
 
 def _order(name: str) -> int:

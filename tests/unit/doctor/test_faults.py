@@ -195,6 +195,13 @@ FAULTS: dict[str, Fault] = {
         "env.ANTHROPIC_BASE_URL is set in {user.managed}/managed-settings.json",
         ADMINISTRATOR,
     ),
+    "another client certificate in the managed settings": Fault(
+        lambda u: u.settings("managed", env={"CLAUDE_CODE_CLIENT_CERT": "/x"}),
+        "settings",
+        "problem",
+        "env.CLAUDE_CODE_CLIENT_CERT is set in {user.managed}/managed-settings.json",
+        ADMINISTRATOR,
+    ),
     "a forced login in the managed settings": Fault(
         lambda u: u.write(u.managed / "managed-settings.d" / "10.json", '{"forceLoginMethod": "console"}'),
         "settings",

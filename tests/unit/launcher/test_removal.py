@@ -22,6 +22,9 @@ EVERYTHING = (
 )
 
 
+MARKED = "# Written by `openclaude service install`.\n"
+
+
 def filled(home: Path, names: tuple[str, ...] = EVERYTHING) -> Path:
     for name in names:
         path = home / name
@@ -123,14 +126,25 @@ def test_a_service_of_ours_goes_and_others_stay(user: Path, place: str, more: di
     unit = user / place
     other = unit.with_name("other.service")
     filled(user, (place, str(other.relative_to(user))))
+    unit.write_text(MARKED)
     told = {name: str(user / value) for name, value in more.items()}
     done = removal.remove(removal.plan(user / ".openClaude", env(user, **told)))
     assert done.entries == [(unit, "the service that starts the gateway")]
     assert (unit.exists(), other.exists()) == (False, True)
 
 
+def test_a_service_file_of_somebody_else_s_stays(user: Path) -> None:
+    unit = user / ".config" / "systemd" / "user" / "openclaude.service"
+    filled(user, (str(unit.relative_to(user)),))
+    found = removal.plan(user / ".openClaude", env(user))
+    assert (found.entries, found.left) == ([], [(unit, "openClaude did not write it")])
+    assert removal.service_commands(found) == []
+
+
 def test_the_system_is_told_to_let_go_of_services_first(user: Path) -> None:
     filled(user, (".config/systemd/user/openclaude.service", "Library/LaunchAgents/io.openclaude.plist"))
+    for name in (".config/systemd/user/openclaude.service", "Library/LaunchAgents/io.openclaude.plist"):
+        (user / name).write_text(MARKED)
     commands = removal.service_commands(removal.plan(user / ".openClaude", env(user)))
     assert commands[0] == ["systemctl", "--user", "disable", "--now", "openclaude.service"]
     assert commands[1][:2] == ["launchctl", "bootout"]
