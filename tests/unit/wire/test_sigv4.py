@@ -69,7 +69,10 @@ def test_signatures_equal_botocores(model: str, token: str | None) -> None:
 
 
 @given(
-    st.text(st.characters(codec="utf-8", exclude_characters="/"), min_size=1, max_size=30),
+    # Botocore takes the segments `.` and `..` out of the path; no route's model is called so.
+    st.text(st.characters(codec="utf-8", exclude_characters="/"), min_size=1, max_size=30).filter(
+        lambda name: name not in (".", "..")
+    ),
     st.binary(max_size=200),
     st.sampled_from(["us-west-2", "eu-central-1", "cn-north-1"]),
 )
