@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from openclaude.credentials.fingerprints import GATEWAY, KNOWN
 from openclaude.domain.aws import PLATFORM_KEY
 
 PREFIX: Final = "AWS_"
@@ -64,6 +65,7 @@ class Sessions:
         """A new token, 40 hex digits. `revoke` ends it."""
         token = os.urandom(20).hex()
         self.tokens.add(token.encode())
+        KNOWN.remember(token.encode(), GATEWAY)
         return token
 
     def revoke(self, token: str) -> None:

@@ -1,3 +1,4 @@
+from openclaude.credentials.fingerprints import GATEWAY, KNOWN
 from openclaude.edge.sessions import MOST, Sessions
 
 BASE = {"PATH": "/bin", "HOME": "/home/u"}
@@ -47,3 +48,10 @@ def test_the_number_of_sessions_is_bounded() -> None:
         sessions.register({"AWS_PROFILE": str(number)})
     assert len(sessions) == MOST
     assert not sessions.known(first)
+
+
+def test_a_token_is_known_to_the_wall_at_the_way_out() -> None:
+    token = Sessions(base={}, own={}).grant()
+    found = KNOWN.stray(b"referer: /" + token.encode() + b"/v1", lambda secret: False)
+    assert found is not None
+    assert found.kind == GATEWAY
