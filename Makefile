@@ -6,7 +6,7 @@ CLIENT := .cache/client
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 XDIST  ?= -n 2
 
-.PHONY: help demo test nightly check lint fmt types contracts client system mutants lock clean
+.PHONY: help demo test nightly check lint fmt types contracts client system mutants squatter lock clean
 
 help: ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -44,6 +44,9 @@ missing:
 	@echo "installing chromium and strace (Debian packages)" >&2
 	@apt-get update -qq
 	@DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium strace >/dev/null
+
+squatter: $(VENV)/.dev $(CLIENT)/.installed ## take a killed gateway's port fifty times in one session of the real client
+	OPENCLAUDE_TAKEOVERS=50 $(BIN)/python -m pytest -n0 tests/client/test_takeover.py
 
 mutants: $(VENV)/.dev ## put 64 leaks into copies of the product; the leak oracle has to notice each
 	$(BIN)/python tools/mutants.py

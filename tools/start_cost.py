@@ -57,12 +57,14 @@ def user(folder: Path) -> dict[str, str]:
 
 
 def cold(env: dict[str, str], idle: list[dict[str, float]]) -> float:
-    """The first launch: the launcher and the gateway it starts. Notes the gateway's memory."""
+    """The first launch: the launcher and the gateway it starts, both processes. Notes the gateway's memory."""
     spent = cpu([*OPENCLAUDE, "-p", "x"], env)
     status = subprocess.run([*OPENCLAUDE, "status", "--json"], env=env, check=True, capture_output=True)
-    pid = json.loads(status.stdout)["pid"]
-    idle.append(memory(pid))
-    return spent + process_cpu(pid)
+    facts = json.loads(status.stdout)
+    pids = (facts["pid"], facts["worker"])
+    both = [memory(pid) for pid in pids]
+    idle.append({name: sum(sizes[name] for sizes in both) for name in both[0]})
+    return spent + sum(process_cpu(pid) for pid in pids)
 
 
 def stop(env: dict[str, str]) -> None:

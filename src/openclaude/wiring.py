@@ -7,7 +7,7 @@ import socket
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from openclaude import __version__
 from openclaude.adapters.anthropic import AnthropicAdapter
 from openclaude.adapters.calibration import Calibration
-from openclaude.config import Config, RouteConfig, digest
+from openclaude.config import Config, RouteConfig, digest, parse
 from openclaude.config import capabilities as route_capabilities
 from openclaude.credentials.fingerprints import GATEWAY, KNOWN
 from openclaude.credentials.policies import (
@@ -33,9 +33,9 @@ from openclaude.domain.routes import RouteTable
 from openclaude.edge import memory
 from openclaude.edge.accesslog import RotatingLog
 from openclaude.edge.awskeys import KeyStore
+from openclaude.edge.channel import Channel, Operation
 from openclaude.edge.clock import LoopClock
 from openclaude.edge.connection import Report
-from openclaude.edge.control import Answer, ControlServer, Operation
 from openclaude.edge.dial import DialMap
 from openclaude.edge.doors import Doors, Keys
 from openclaude.edge.egress import EgressWall
@@ -63,13 +63,14 @@ BEDROCK = "bedrock"
 class Plan:
     """Everything a gateway is made of, before it runs. `sockets` and `certificates` are as in `edge.doors` and `edge.tls`.
 
-    `opened` are the doors that are open from the start, besides mutual TLS.
+    `channel` leads to the supervisor; without one the gateway is its own. `opened` are the doors that are open from the
+    start, besides mutual TLS; `sessions` are those there are; `reason` is why this worker replaces another one, empty for the first.
     """
 
     config: Config
     sockets: Mapping[str, socket.socket]
     certificates: Callable[[], Sequence[Pair]]
-    control: socket.socket
+    channel: socket.socket | None
     log_file: Path
     base_path: str = field(repr=False)
     identity: str = field(repr=False)
@@ -80,14 +81,16 @@ class Plan:
     worker: Callable[[Report], Worker] = ThreadWorker
     opened: Sequence[str] = ()
     profiles: Mapping[str, Config] = field(default_factory=dict)
+    sessions: Sequence[Mapping[str, Any]] = field(default=(), repr=False)
+    reason: str = ""
 
 
 async def serve(plan: Plan) -> None:
-    """Run the gateway until it is told to stop."""
-    stopping = asyncio.Event()
+    """Run the gateway until it is told to stop, or its supervisor has gone."""
+    stopping = Stopping()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+    for number in (signal.SIGTERM, signal.SIGINT) if plan.channel is None else ():
+        loop.add_signal_handler(number, stopping.now)
     log = RotatingLog(plan.log_file)
     clock = LoopClock()
     port = plan.sockets["mutual"].getsockname()[1]
@@ -109,87 +112,139 @@ async def serve(plan: Plan) -> None:
     handler = build_handler(plan.config, plan.profiles, services, store)
     keys = Keys(plan.base_path.encode(), plan.identity, sessions.tokens)
     doors = Doors(plan.sockets, Loopback(plan.certificates, time.time), keys, handler, report)
-    facts = {
-        "pid": os.getpid(),
-        "port": port,
-        "version": __version__,
-        "config": digest(plan.config, plan.profiles),
-    }
-    operations = _operations(facts, services, doors, sessions, stopping, wall)
-    operations["credentials"] = lambda _: Answer({"credentials": store.held()})
-    control = ControlServer(operations)
+    facts = {"port": port, "version": __version__, "config": digest(plan.config, plan.profiles)}
+    running = Gateway(facts, plan.config, services, doors, sessions, store, wall)
+    for session in plan.sessions:
+        running.open_session(session)
     await doors.start()
     for door in plan.opened:
         doors.open(door)
-    await control.start(plan.control)
+    channel = await _to_supervisor(plan, running.operations(stopping), stopping, report)
     memory.settle()
-    log.event("started", version=__version__, port=str(port), pid=str(os.getpid()))
+    after = {"after": plan.reason} if plan.reason else {}
+    log.event("started", version=__version__, port=str(port), pid=str(os.getpid()), **after)
     for route in plan.config.routes:
         if route.endpoint_url is not None:
             log.event("endpoint", route=route.match, origin=route.endpoint_url)
     if plan.ready is not None:
         plan.ready()
+    if channel is not None:
+        channel.tell("ready")
     await stopping.wait()
-    control.stop()  # first: a launcher that comes now waits for the end and starts the next gateway
-    await doors.stop(grace=GRACE)
+    await doors.stop(grace=stopping.grace)
     transport.close()
     worker.close()
     store.close()
     log.event("stopped", served=str(services.served))
     log.close()
+    if channel is not None:
+        channel.close()
 
 
-def _operations(
-    facts: Mapping[str, Any],
-    services: Services,
-    doors: Doors,
-    sessions: Sessions,
-    stopping: asyncio.Event,
-    wall: EgressWall,
-) -> dict[str, Operation]:
-    """What the control socket can be asked."""
-    started = services.clock.monotonic()
+async def _to_supervisor(
+    plan: Plan, operations: Mapping[str, Operation], stopping: "Stopping", report: Report
+) -> Channel | None:
+    """The line to the supervisor, in use; None without one."""
+    if plan.channel is None:
+        return None
+    channel = Channel(operations, lost=stopping.now, report=report)
+    await asyncio.get_running_loop().create_unix_connection(lambda: channel, sock=plan.channel)
+    return channel
 
-    def status(_: Mapping[str, Any]) -> Answer:
-        counts = {
-            "uptime": services.clock.monotonic() - started,
-            "in_flight": services.in_flight,
-            "served": services.served,
-            "connections": doors.connections,
-            "sessions": len(sessions),
-            "egress_stopped": wall.count,
+
+class Stopping:
+    """The end of a worker: whether it has come, and how long answers under way have."""
+
+    def __init__(self) -> None:
+        self.grace = GRACE
+        self._event = asyncio.Event()
+
+    def now(self, grace: float = GRACE) -> None:
+        """End; a shorter time than the one before counts as well."""
+        self.grace = grace
+        self._event.set()
+
+    async def wait(self) -> None:
+        await self._event.wait()
+
+
+@dataclass(slots=True)
+class Gateway:
+    """What a running worker is made of, as far as its supervisor asks for it."""
+
+    facts: dict[str, Any]
+    config: Config
+    services: Services
+    doors: Doors
+    sessions: Sessions
+    store: KeyStore
+    wall: EgressWall
+
+    def operations(self, stopping: Stopping) -> dict[str, Operation]:
+        """What the supervisor can ask."""
+        started = self.services.clock.monotonic()
+
+        def drain(request: Mapping[str, Any]) -> Mapping[str, Any]:
+            stopping.now(float(request["grace"]))
+            self.doors.hurry(float(request["grace"]))
+            return {"draining": True}
+
+        return {
+            "status": lambda _: self._status(started),
+            "drain": drain,
+            "session": self.open_session,
+            "session-end": self._session_end,
+            "open": lambda request: {"port": self.doors.open(str(request.get("door")))},
+            "certificates": self._certificates,
+            "credentials": lambda _: {"credentials": self.store.held()},
+            "reload": self._reload,
         }
-        return Answer({**facts, **counts})
 
-    def stop(_: Mapping[str, Any]) -> Answer:
-        stopping.set()
-        return Answer({"stopping": True})
+    def _status(self, started: float) -> Mapping[str, Any]:
+        return {
+            **self.facts,
+            "uptime": self.services.clock.monotonic() - started,
+            "in_flight": self.services.in_flight,
+            "served": self.services.served,
+            "connections": self.doors.connections,
+            "egress_stopped": self.wall.count,
+        }
 
-    def session(request: Mapping[str, Any]) -> Answer:
-        variables = request.get("aws")
-        name = sessions.register(variables) if isinstance(variables, dict) else ""
-        token = sessions.grant() if request.get("token") else ""
+    def open_session(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Let a session's token admit it, and sign with its AWS environment from here on; the answer names it."""
+        variables, token = request.get("aws"), str(request.get("token") or "")
+        if token:
+            self.sessions.grant(token)
+        return {"session": self.sessions.register(variables) if isinstance(variables, dict) else ""}
 
-        def over() -> None:
-            sessions.forget(name)
-            sessions.revoke(token)
+    def _session_end(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        self.sessions.forget(str(request.get("name")))
+        self.sessions.revoke(str(request.get("token")))
+        return {}
 
-        return Answer({"session": name, "token": token}, on_close=None if request.get("keep") else over)
+    def _certificates(self, _: Mapping[str, Any]) -> Mapping[str, Any]:
+        self.doors.refresh()
+        return {"refreshed": True}
 
-    def open_door(request: Mapping[str, Any]) -> Answer:
-        return Answer({"port": doors.open(str(request.get("door")))})
+    def _reload(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Take over a configuration that the supervisor has checked. Requests under way end as they began."""
+        config, profiles = parsed(request["texts"])
+        self.wall.permit(signed_origins(self.config, config, *profiles.values()))
+        self.doors.handle(build_handler(config, profiles, self.services, self.store))
+        self.config = config
+        self.facts["config"] = digest(config, profiles)
+        return {"config": self.facts["config"]}
 
-    def certificates(_: Mapping[str, Any]) -> Answer:
-        doors.refresh()
-        return Answer({"refreshed": True})
 
-    return {
-        "status": status,
-        "stop": stop,
-        "session": session,
-        "open": open_door,
-        "certificates": certificates,
-    }
+def parsed(texts: Mapping[str, Sequence[str]]) -> tuple[Config, dict[str, Config]]:
+    """The configuration and the profiles by name, from (text, file) by name; the configuration's name is empty.
+
+    Raises:
+        ConfigError: a text has problems.
+    """
+    read = {name: parse(text, source) for name, (text, source) in texts.items()}
+    main = read.pop("")
+    return (main if texts[""][1] else replace(main, source=None)), read
 
 
 def _without_aws(env: Mapping[str, str]) -> dict[str, str]:

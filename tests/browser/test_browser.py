@@ -11,7 +11,7 @@ import pytest
 import uvloop
 
 from fakes.handler import RecordingHandler
-from openclaude.edge import listener
+from openclaude.edge import sockets
 from openclaude.edge.admission import Door
 from openclaude.edge.listener import Listener
 from support.front import certificates
@@ -49,7 +49,7 @@ class Gateway:
             loop.close()
 
     async def _start(self) -> None:
-        socket = listener.bind(0)
+        socket = sockets.bind(0)
         self.port = socket.getsockname()[1]
         gateway = self
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from openclaude.simulator.script import Answer, say
-from support.house import House, housed, until
+from support.house import House, free_port, housed, until
 from support.product import OPENCLAUDE
 from support.rawhttp import DEADLINE, Client, ask
 from support.staging import message_body, staged
@@ -61,7 +61,7 @@ def test_fifty_launches_at_once_start_one_gateway_and_all_use_it(house: House) -
 
 def test_after_kill_9_the_next_launch_has_a_gateway_on_the_same_port(house: House) -> None:
     first = house.start()
-    os.kill(first["pid"], signal.SIGKILL)
+    os.killpg(first["pid"], signal.SIGKILL)
     until("the process is gone", lambda: first["pid"] not in house.gateways())
     assert house.run("status").returncode == 3
     code, stderr, seen = house.launch().finished()
@@ -77,7 +77,7 @@ def test_the_base_url_survives_a_crash_so_that_running_sessions_go_on(house: Hou
     house.start()
     before = house.run("env").stdout
     for _ in range(2):
-        os.kill(house.status()["pid"], signal.SIGKILL)
+        os.killpg(house.status()["pid"], signal.SIGKILL)
         house.start()
         assert house.run("env").stdout == before
 
@@ -134,23 +134,36 @@ def test_starting_twice_keeps_the_first(house: House) -> None:
     assert house.gateways() == [pid]
 
 
-def test_restart_is_a_new_process_on_the_same_port_with_the_new_configuration(house: House) -> None:
+def test_restart_is_a_new_worker_on_the_same_port_with_the_new_configuration(house: House) -> None:
     before = house.start()
     config = house.state / "config.toml"
     config.write_text(config.read_text() + "\n# changed\n")
     assert house.status()["config_current"] is False
     warned = house.run("status").stderr
-    assert "the configuration has changed since the gateway started\nhint: `openclaude restart`" in warned
+    assert "the configuration has changed since the gateway started\nhint: `openclaude reload`" in warned
     done = house.run("restart")
     after = house.status()
-    assert done.returncode == 0
+    assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == (
-        f"stopped (pid {before['pid']}, port {house.port})\n"
-        f"started on 127.0.0.1:{house.port} (pid {after['pid']})\n"
+        f"restarted on 127.0.0.1:{house.port} (pid {before['pid']}, worker {after['worker']})\n"
     )
-    assert after["pid"] != before["pid"]
+    assert after["pid"] == before["pid"]
+    assert after["worker"] != before["worker"]
     assert after["config_current"] is True
     assert house.run("restart").returncode == 0
+
+
+def test_restart_onto_another_port_stops_and_starts(house: House) -> None:
+    before = house.start()
+    config = house.state / "config.toml"
+    moved = free_port()
+    config.write_text(config.read_text().replace(f"port = {house.port}", f"port = {moved}"))
+    done = house.run("restart")
+    after = house.status()
+    assert done.stdout == (
+        f"stopped (pid {before['pid']}, port {house.port})\n"
+        f"started on 127.0.0.1:{moved} (pid {after['pid']})\n"
+    )
 
 
 def test_restart_starts_what_was_not_running(house: House) -> None:

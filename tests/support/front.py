@@ -27,7 +27,7 @@ from openclaude.adapters.profiles import profile_for
 from openclaude.credentials.policies import Passthrough, SignFor
 from openclaude.credentials.sealed import AwsKeys
 from openclaude.domain.routes import RouteTable
-from openclaude.edge import listener
+from openclaude.edge import sockets
 from openclaude.edge.admission import Door
 from openclaude.edge.clock import LoopClock
 from openclaude.edge.dial import DialMap
@@ -151,7 +151,7 @@ class Front:
         services = Services(self.transport, LoopClock(), FakeLog())
         self.routes = RouteTable(self._routes())
         pipeline = Pipeline(self.routes, services, [(OPUS, OPUS)], {"haiku": QWEN})
-        listening = listener.bind(0)
+        listening = sockets.bind(0)
         self.port = listening.getsockname()[1]
         door = Door(self.port, None, None) if self.mutual else Door(self.port, self.secret, "identity")
         self.listener = Listener(door, pipeline, report=report)

@@ -80,12 +80,17 @@ class House:
         return Launch(process, record)
 
     def gateways(self) -> list[int]:
-        """The pids of this user's gateway processes, by what the system lists."""
+        """The pids of this user's gateways, by what the system lists; their workers are not counted."""
         listed = subprocess.run(
-            ["ps", "-axww", "-o", "pid=,args="], capture_output=True, text=True, check=True
+            ["ps", "-axww", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True
         )
-        mine = [line for line in listed.stdout.splitlines() if " serve " in line and str(self.state) in line]
-        return [int(line.split()[0]) for line in mine]
+        mine = [
+            line.split()
+            for line in listed.stdout.splitlines()
+            if " serve " in line and str(self.state) in line
+        ]
+        pids = {fields[0] for fields in mine}
+        return [int(pid) for pid, parent, *_ in mine if parent not in pids]
 
     def log(self) -> str:
         path = self.state / "logs" / "gateway.log"

@@ -77,7 +77,7 @@ ALLOWED_ANSWERS = ("adapters/anthropic.py", '        b"x-should-retry",\n')
 WRITTEN = ("gateway/exchange.py", "        self.record.bytes_out += len(data)\n")
 TAKEN = ("gateway/pipeline.py", "        self._answer.record.bytes_in += len(data)\n")
 STARTED = ("wiring.py", '"started", version=__version__')
-FACTS = ("wiring.py", "        return Answer({**facts, **counts})\n")
+FACTS = ("wiring.py", "            **self.facts,\n")
 KEPT = ("launcher/daemon.py", "        if name in _KEPT_ENVIRONMENT or name.startswith(_KEPT_PREFIX)\n")
 CHILD = ("launcher/daemon.py", '{"OPENCLAUDE_HOME": str(state.home)}')
 PREPARED = ("cli/launch.py", "    text = json.dumps(overlay, indent=2)")
@@ -358,14 +358,14 @@ MUTANTS: tuple[Mutant, ...] = (
     _change(
         "the control socket tells the secret path",
         *FACTS,
-        '        return Answer({**facts, **counts, "base": doors._keys.secret.decode()})\n',
+        '            **self.facts,\n            "base": self.doors._keys.secret.decode(),\n',
         part="commands",
     ),
     _change(
         "the control socket repeats a session's variables",
-        "wiring.py",
-        '        return Answer({"session": name, "token": token}, on_close',
-        '        return Answer({"session": name, "token": token, "aws": request.get("aws")}, on_close',
+        "launcher/supervisor.py",
+        '            answer = {"session": held.name, "token": token}',
+        '            answer = {"session": held.name, "token": token, "aws": request.get("aws")}',
         part="commands",
     ),
     _change(

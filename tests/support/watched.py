@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from openclaude import config, wiring
-from openclaude.edge import control, dial, listener
+from openclaude.edge import dial, sockets
 from openclaude.edge.worker import ThreadWorker
 from openclaude.launcher import certificates
 from openclaude.launcher.state import open_state
@@ -79,19 +79,19 @@ def main(told: dict[str, Any]) -> None:
     folder, loop = Path(told["folder"]), WatchedLoop()
     state = open_state(folder / "state")
     certificates.ensure(state)  # as a launcher does it, before there is a loop
-    sockets = {"mutual": listener.bind(0), "http": listener.bind(0, listen=False)}
+    bound = {"mutual": sockets.bind(0), "http": sockets.bind(0, listen=False)}
 
     def ready() -> None:
-        sys.stdout.write(f"{sockets['http'].getsockname()[1]}\n")
+        sys.stdout.write(f"{bound['http'].getsockname()[1]}\n")
         sys.stdout.flush()
         loop.call_soon(loop.begin)  # what starts the gateway holds nobody up
 
     plan = wiring.Plan(
         config=config.parse(told["config"], "config.toml"),
-        sockets=sockets,
+        sockets=bound,
         certificates=lambda: certificates.ensure(state),
         opened=("http",),
-        control=control.bind(folder),
+        channel=None,
         log_file=folder / "gateway.log",
         base_path="secret",
         identity="identity",

@@ -195,5 +195,5 @@ def _restore(folder: Path, args: argparse.Namespace, stdout: TextIO, stderr: Tex
     print(taken, file=stdout)
     if kept is not None:
         print(f"what it replaced is kept as {kept}", file=stderr)
-    print("hint: `openclaude restart` takes the change over", file=stderr)
+    print("hint: `openclaude reload` takes the change over", file=stderr)
     return OK

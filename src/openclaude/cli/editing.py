@@ -49,7 +49,7 @@ def run(folder: Path, env: Mapping[str, str], stdout: TextIO, stderr: TextIO) ->
         kept = config.back_up(folder)
         config.write_text(folder, text.decode())
         print(f"what it replaced is kept as {kept}", file=stderr)
-        print("hint: `openclaude restart` takes the change over", file=stderr)
+        print("hint: `openclaude reload` takes the change over", file=stderr)
     draft.unlink()
     print(path, file=stdout)
     return 0

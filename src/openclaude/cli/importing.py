@@ -67,7 +67,7 @@ def _deliver(args: argparse.Namespace, folder: Path, text: str, stdout: TextIO, 
     print(config.write_text(folder, text), file=stdout)
     if kept is not None:
         print(f"openclaude: the configuration that was there is kept as {kept}", file=stderr)
-    print("hint: `openclaude restart` takes the new one over", file=stderr)
+    print("hint: `openclaude reload` takes the new one over", file=stderr)
     return 0
 
 

@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
-from openclaude import config
+from openclaude import __version__, config
 from openclaude.cli.common import PROBLEMS, Setup, explain, say, setup
 from openclaude.domain.models import CLIENT_DEFAULTS, is_claude
 from openclaude.domain.routes import RouteTable
-from openclaude.launcher import control, daemon, isolated, ports, settings, way
+from openclaude.launcher import control, daemon, isolated, managed, ports, settings, way
 from openclaude.launcher.awscheck import aws_problem, not_followed
 from openclaude.launcher.client import Arguments, find_client, guarded, split_arguments
 from openclaude.launcher.client import run as become
@@ -35,6 +35,7 @@ def run(arguments: Sequence[str], *, env: Mapping[str, str], stderr: TextIO) -> 
     split = split_arguments(arguments)
     try:
         client = find_client(env, Path(sys.argv[0]))
+        managed.refuse()
         path, written = config.ensure_written(config.home(env))
         if written:
             say(stderr, f"wrote the default configuration, with comments: {path}")
@@ -131,14 +132,29 @@ def _gateway(found: Setup, env: Mapping[str, str], stderr: TextIO) -> daemon.Gat
         env=env,
         say=lambda text: say(stderr, text),
     )
+    if gateway.running.version != __version__:
+        return _replaced(found, gateway, stderr)
     if gateway.running.config != found.digest:
         say(
             stderr,
-            "the gateway runs with an earlier configuration\nhint: `openclaude restart` takes the new one over",
+            "the gateway runs with an earlier configuration\nhint: `openclaude reload` takes the new one over",
         )
     elif not gateway.started_now and gateway.running.port != found.config.port:
         say(stderr, _elsewhere(found.config.port, gateway.running.port))
     return gateway
+
+
+def _replaced(found: Setup, gateway: daemon.Gateway, stderr: TextIO) -> daemon.Gateway:
+    """A gateway of another version gives way to this one; its sessions and answers under way go on."""
+    problem = daemon.restart(found.state)
+    after = daemon.find(found.state, found.secrets)
+    if problem is not None or after is None:
+        raise daemon.GatewayError(
+            f"the gateway is version {gateway.running.version} and could not be replaced: {problem or 'it has gone'}",
+            "openclaude stop, then try again",
+        )
+    say(stderr, f"the gateway was version {gateway.running.version}; now it is {after.running.version}")
+    return after
 
 
 def _elsewhere(wanted: int, actual: int) -> str:

@@ -3,15 +3,24 @@
 import argparse
 import os
 import socket
+import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Any, Final, NoReturn, TextIO
 
+from openclaude import config
+from openclaude.cli import worker
 from openclaude.cli.common import FAILED, PROBLEMS, WRONG, Setup, explain, say, setup
-from openclaude.launcher import certificates, control, ports
+from openclaude.edge import dial, sockets
+from openclaude.launcher import callers, certificates, control, ports
+from openclaude.launcher.hygiene import harden, raise_descriptors
+from openclaude.launcher.supervisor import Supervisor
+from openclaude.launcher.workers import ConfigurationError, Settings, Start, Worker
 
+WORKER: Final = ("-P", "-m", "openclaude", "serve", "--worker")
 LOCK_SECONDS: Final = 1.0
 
 
@@ -33,16 +42,21 @@ def add_parser(subparsers: Any) -> None:
         "--ca-file", type=Path, metavar="FILE", help="trust these root certificates, and no others"
     )
     parser.add_argument("--ready-fd", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--linger", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--worker", type=int, help=argparse.SUPPRESS)
 
 
 def run(args: argparse.Namespace, *, env: Mapping[str, str], stdout: TextIO, stderr: TextIO) -> int:
     """Serve until SIGTERM, SIGINT or `openclaude stop`."""
     del stdout
     try:
+        if args.worker is not None:
+            return worker.run_told(args.worker, env, stderr)
         found = setup(env, args.config)
-        if _gateway_lock(found) is None:
+        lock = _gateway_lock(found)
+        if lock is None:
             return _already_running(found, stderr)
-        return _serve(args, found, env, stderr)
+        return _serve(args, found, lock, env, stderr)
     except PROBLEMS as error:
         return explain(stderr, error)
 
@@ -67,61 +81,127 @@ def _already_running(found: Setup, stderr: TextIO) -> int:
     return FAILED
 
 
-def _serve(args: argparse.Namespace, found: Setup, env: Mapping[str, str], stderr: TextIO) -> int:
-    import asyncio  # noqa: PLC0415  only a gateway needs the event loop
-
-    import uvloop  # noqa: PLC0415
-
-    from openclaude import wiring  # noqa: PLC0415
-    from openclaude.edge import control as control_server  # noqa: PLC0415
-    from openclaude.edge import dial, listener  # noqa: PLC0415
-    from openclaude.edge.tls import NoTrustStoreError  # noqa: PLC0415
-
-    os.umask(0o077)
+def _serve(args: argparse.Namespace, found: Setup, lock: int, env: Mapping[str, str], stderr: TextIO) -> int:
+    harden()
+    raise_descriptors()
+    certificates.ensure(found.state)
     port = found.config.port if args.port is None else args.port
     try:
-        dial_map = dial.parse(args.connect_to)
-        sockets = {"mutual": listener.bind(port)}
+        dial.parse(args.connect_to)
+        bound = {"mutual": sockets.bind(port)}
     except dial.DialError as error:
         say(stderr, str(error))
         return WRONG
     except (OSError, OverflowError) as error:
         return _port_taken(port, error, stderr)
-    actual = sockets["mutual"].getsockname()[1]
-    sockets |= {door: _beside(actual, port) for door in ("tls", "http")}
+    actual = bound["mutual"].getsockname()[1]
+    bound |= {door: _beside(actual, port) for door in ("tls", "http")}
     found.state.remember_port(actual)
-    plan = wiring.Plan(
-        config=found.config,
-        profiles=found.profiles,
-        sockets=sockets,
-        certificates=lambda: certificates.ensure(found.state),
-        control=control_server.bind(found.state.run),
-        log_file=found.state.log_file,
-        base_path=found.secrets.base_path,
-        identity=found.secrets.identity,
-        dial=dial_map,
-        ca_file=args.ca_file,
-        env=env,
-        ready=lambda: _announce(args.ready_fd, actual, args.connect_to, stderr),
+    control_socket = callers.bind(found.state.run)
+    workers = Workers(bound, control_socket, args, found, lock, env, stderr)
+    overseer = Supervisor(
+        control_socket,
+        spawn=workers.spawn,
+        load=partial(_settings, found.path, found.state.home, must_exist=args.config is not None),
+        lingers=args.linger,
+        announce=lambda: _announce(args.ready_fd, actual, args.connect_to, stderr),
+        complain=lambda text: say(stderr, text),
     )
     try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(wiring.serve(plan))
+        code = overseer.run()
+    except worker.EndedError as ended:  # in the worker's own process
+        return ended.code
+    if code == 0:
         found.state.forget_port()
-    except (NoTrustStoreError, OSError) as error:
-        say(stderr, f"the gateway cannot run: {error}\nhint: openclaude doctor")
-        return FAILED
-    return 0
+    return code
+
+
+def _settings(path: Path, home: Path, *, must_exist: bool) -> Settings:
+    """The configuration as it is now, checked, and the profiles that have no problem."""
+    try:
+        read = (config.load_existing if must_exist else config.load)(path)
+    except config.ConfigError as error:
+        raise ConfigurationError(str(error)) from error
+    texts = {"": (config.PRESETS["mixed"] if read.source is None else _text(path), str(read.source or ""))}
+    profiles = {
+        name: (_text(each.source), str(each.source))
+        for name, each in config.load_profiles(home).items()
+        if each.source
+    }
+    return Settings(texts | profiles, read.linger)
+
+
+def _text(path: Path) -> str:
+    return path.read_bytes().decode()
+
+
+class Workers:
+    """Starts workers: the first by forking, which costs nothing; later ones as new programs, which may be a newer version."""
+
+    def __init__(
+        self,
+        bound: Mapping[str, socket.socket],
+        control_socket: socket.socket,
+        args: argparse.Namespace,
+        found: Setup,
+        lock: int,
+        env: Mapping[str, str],
+        stderr: TextIO,
+    ) -> None:
+        self._bound = bound
+        self._control = control_socket
+        self._args = args
+        self._found = found
+        self._lock = lock
+        self._env = env
+        self._stderr = stderr
+        self._first = True
+
+    def spawn(self, start: Start) -> Worker:
+        """Start one; in its own process this raises `EndedError` when it has served."""
+        ours, theirs = socket.socketpair()
+        boot = worker.Boot(
+            texts=start.settings.texts,
+            sockets={door: bound.fileno() for door, bound in self._bound.items()},
+            opened=start.opened,
+            sessions=start.sessions,
+            connect_to=tuple(self._args.connect_to),
+            ca_file=str(self._args.ca_file or ""),
+            reason=start.reason,
+        )
+        first, self._first = self._first, False
+        pid = os.fork()
+        if pid == 0:
+            ours.close()
+            if not first:
+                self._execute(theirs, start.python)
+            self._control.close()
+            for bound in self._bound.values():
+                bound.detach()  # the worker takes them over by their numbers
+            raise worker.EndedError(worker.run(boot, theirs, self._found.state, self._env, self._stderr))
+        theirs.close()
+        if not first:
+            boot.send(ours)
+        return Worker(pid, ours, time.monotonic())
+
+    def _execute(self, channel: socket.socket, python: str) -> NoReturn:
+        """Become a fresh interpreter that serves; it is told of everything through the channel."""
+        for number in (channel.fileno(), self._lock, *(bound.fileno() for bound in self._bound.values())):
+            os.set_inheritable(number, True)
+        program = python or sys.executable
+        try:
+            os.execve(program, [program, *WORKER, str(channel.fileno())], dict(self._env))  # noqa: S606 - no shell
+        except OSError as error:
+            say(self._stderr, f"{program} cannot be started: {error.strerror}")
+        os._exit(127)
 
 
 def _beside(port: int, wanted: int) -> socket.socket:
     """A port that is kept for a door nobody has asked for yet: the next free one, so that it is the same each time."""
-    from openclaude.edge import listener  # noqa: PLC0415
-
     for candidate in range(port + 1, min(port + 1 + ports.TRIES, 65536)) if wanted else ():
         with suppress(OSError):
-            return listener.bind(candidate, listen=False)
-    return listener.bind(0, listen=False)
+            return sockets.bind(candidate, listen=False)
+    return sockets.bind(0, listen=False)
 
 
 def _port_taken(port: int, error: Exception, stderr: TextIO) -> int:

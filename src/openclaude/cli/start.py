@@ -25,6 +25,7 @@ def run(args: argparse.Namespace, *, env: Mapping[str, str], stdout: TextIO, std
             config=found.config.source,
             env=env,
             say=lambda text: say(stderr, text),
+            lingers=False,
         )
     except PROBLEMS as error:
         return explain(stderr, error)

@@ -149,7 +149,7 @@ def _warn(found: Setup, running: Running, stderr: TextIO) -> None:
     if running.config != found.digest:
         say(
             stderr,
-            "the configuration has changed since the gateway started\nhint: `openclaude restart` takes it over",
+            "the configuration has changed since the gateway started\nhint: `openclaude reload` takes it over",
         )
     if running.version != __version__:
         say(

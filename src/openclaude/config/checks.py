@@ -42,6 +42,12 @@ def port(value: int) -> Fault | None:
     return "must be between 1 and 65535", "leave the line out to use port 4000"
 
 
+def linger(value: int) -> Fault | None:
+    if 0 <= value <= 31_536_000:
+        return None
+    return "must be between 0 and 31536000 seconds", "0 keeps the gateway until `openclaude stop`"
+
+
 def name(value: str) -> Fault | None:
     """A model name as a client sends it: exact, one line."""
     if is_pattern(value):

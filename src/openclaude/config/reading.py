@@ -16,7 +16,7 @@ from openclaude.config.routing import LOGIN_IS_BOUND, Entry, goes_to_anthropic, 
 from openclaude.config.schema import TABLES
 from openclaude.config.secrets import secret_paths
 from openclaude.config.tables import read_table, unknown_key, unknown_table
-from openclaude.config.values import DEFAULT_PORT, Config, ConfigError, Problem, RouteConfig
+from openclaude.config.values import DEFAULT_LINGER, DEFAULT_PORT, Config, ConfigError, Problem, RouteConfig
 
 _PLACE: Final = re.compile(r"line (\d+), column (\d+)")
 _CREDENTIAL: Final = (
@@ -75,6 +75,7 @@ def parse(text: str, filename: str) -> Config:
         source=Path(filename),
         text_sha256=hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(),
         normalised=tuple(report.normalised.items()),
+        linger=gateway.get("linger", DEFAULT_LINGER),
     )
 
 
@@ -93,7 +94,7 @@ def _toml(text: str, filename: str) -> tuple[dict[str, Any], Lines]:
     except ValueError:
         # Python converts no integer of more than 4300 digits.
         problem = Problem(
-            filename, 0, "", "has a number that is too long", "the one number is port, 1 to 65535"
+            filename, 0, "", "has a number that is too long", "port is 1 to 65535, linger counts seconds"
         )
     raise ConfigError([problem])
 

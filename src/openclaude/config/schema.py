@@ -104,7 +104,10 @@ CAPABILITIES: Final[Mapping[str, Key]] = MappingProxyType(
 
 TABLES: Final[Mapping[str, Mapping[str, Key]]] = MappingProxyType(
     {
-        "gateway": {"port": Key(int, checks.port, "4000")},
+        "gateway": {
+            "port": Key(int, checks.port, "4000"),
+            "linger": Key(int, checks.linger, "1800"),
+        },
         "slots": {slot: Key(str, checks.name, '"qwen-3-coder"', names_model=True) for slot in SLOTS},
         "client": {"config": Key(str, checks.choice("shared", "isolated"), '"shared"')},
         "routes": _BEDROCK_ROUTE,

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 from openclaude.domain import aws
 
 DEFAULT_PORT: Final = 4000
+DEFAULT_LINGER: Final = 1800
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ class Config:
         client_config: whether the client keeps its own folder ("shared") or gets one of ours ("isolated").
         source: the file, or None when there is no file and the built-in default applies.
         text_sha256: lower-case hex digest of the file's text, to notice a change.
+        linger: seconds without a session after which a gateway that a launch started ends; 0 for never.
         normalised: (as written, as used) for every model name that is used in another form than it is written.
     """
 
@@ -85,6 +87,7 @@ class Config:
     source: Path | None
     text_sha256: str
     normalised: tuple[tuple[str, str], ...]
+    linger: int = DEFAULT_LINGER
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from openclaude.edge.admission import Door
-from openclaude.edge.listener import BACKLOG, Listener
+from openclaude.edge.listener import Listener
+from openclaude.edge.sockets import BACKLOG
 from openclaude.edge.tls import Loopback
 from openclaude.ports import Handler
 
@@ -100,6 +101,17 @@ class Doors:
             self._sockets[door].close()
         await asyncio.gather(*self._starting)
         await asyncio.gather(*(listener.stop(grace=grace) for listener in self._listeners.values()))
+
+    def handle(self, handler: Handler) -> None:
+        """Have requests from now on answered by another handler."""
+        self._handler = handler
+        for listener in self._listeners.values():
+            listener.handler = handler
+
+    def hurry(self, grace: float) -> None:
+        """Give answers under way at most `grace` seconds from now, if the doors are being shut already."""
+        for listener in self._listeners.values():
+            listener.hurry(grace)
 
     @property
     def connections(self) -> int:

@@ -1,6 +1,7 @@
 """The listening socket and the connections it accepted."""
 
 import asyncio
+import math
 import socket
 import ssl
 from collections.abc import Callable
@@ -8,34 +9,11 @@ from typing import Final
 
 from openclaude.edge.admission import Door
 from openclaude.edge.server import HEAD_SECONDS, LINGER_SECONDS, ClientConnection
+from openclaude.edge.sockets import BACKLOG
 from openclaude.ports import Handler
 
 MAX_CONNECTIONS: Final = 512
 SWEEP_SECONDS: Final = 5.0
-BACKLOG: Final = 1024
-LOOPBACK: Final = "127.0.0.1"
-"""The only address the gateway ever listens on; no option and no setting changes it."""
-
-
-def bind(port: int, *, listen: bool = True) -> socket.socket:
-    """A listening socket on the loopback address; port 0 takes a free one. Raises OSError when it is taken.
-
-    With `listen` false the port is only reserved: whoever connects is refused by the system.
-
-    SO_REUSEADDR lets a restart take a port whose old connections linger; SO_REUSEPORT, which would let a stranger
-    share the port, is never set.
-    """
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((LOOPBACK, port))
-        if listen:
-            listener.listen(BACKLOG)
-    except OSError:
-        listener.close()
-        raise
-    listener.setblocking(False)
-    return listener
 
 
 class Listener:
@@ -52,6 +30,7 @@ class Listener:
         self._connections: dict[ClientConnection, None] = {}
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.TimerHandle | None = None
+        self._deadline = math.inf
 
     async def start(self, listening: socket.socket, tls: ssl.SSLContext | None = None) -> None:
         """Accept connections on a socket, behind TLS where a context is given."""
@@ -73,12 +52,16 @@ class Listener:
             self._sweeper.cancel()
         for connection in tuple(self._connections):
             connection.close_when_idle()
-        deadline = self.loop.time() + grace
-        while self._connections and self.loop.time() < deadline:  # noqa: ASYNC110  a deadline and a set, seldom
+        self.hurry(grace)
+        while self._connections and self.loop.time() < self._deadline:  # noqa: ASYNC110  a deadline and a set, seldom
             await asyncio.sleep(0.02)
         for connection in tuple(self._connections):
             connection.close()
         await asyncio.sleep(0)
+
+    def hurry(self, grace: float) -> None:
+        """Once stopping: give answers under way at most `grace` seconds from now."""
+        self._deadline = min(self._deadline, self.loop.time() + grace)
 
     @property
     def connections(self) -> int:

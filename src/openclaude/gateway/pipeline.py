@@ -76,7 +76,7 @@ def unrouted(asked: str, patterns: Sequence[str]) -> ApiError:
         404,
         "not_found_error",
         f"openClaude: no route matches the model `{asked[:200]}`. Routes: {shown}. "
-        "hint: add a [[routes]] entry to config.toml (`openclaude config path`), then `openclaude restart`",
+        "hint: add a [[routes]] entry to config.toml (`openclaude config path`), then `openclaude reload`",
     )
 
 

@@ -44,6 +44,6 @@ class _Unknown(Local):
                 404,
                 "not_found_error",
                 f"openClaude: this gateway has no profile `{name}`. hint: `openclaude --profile {name}` says what is "
-                "wrong with it; `openclaude restart` takes a new one over",
+                "wrong with it; `openclaude reload` takes a new one over",
             )
         )

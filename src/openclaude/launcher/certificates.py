@@ -10,7 +10,6 @@ session of up to 30 days never meets a certificate it does not know.
 
 import hashlib
 import os
-import shutil
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -131,6 +130,8 @@ def _lasting(found: tuple[Pair, ...], clock: Clock) -> bool:
 
 def _clear(folder: Path, clock: Clock) -> None:
     """Remove pairs that have ended, and bundles that no session can still be using."""
+    import shutil  # noqa: PLC0415  once in two months
+
     for entry in folder.iterdir():
         if entry.name.isdigit() and int(entry.name) < clock():
             shutil.rmtree(entry, ignore_errors=True)

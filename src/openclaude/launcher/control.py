@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 SOCKET_NAME: Final = "control.sock"
 MAX_ANSWER: Final = 64 * 1024
+PATIENCE: Final = 10.0
+"""Seconds to wait for an answer: a worker that is just being replaced takes two, a busy machine more."""
 _DECIDING: Final = (
     "AWS_ACCESS_KEY_ID",
     "AWS_BEARER_TOKEN_BEDROCK",
@@ -43,7 +45,8 @@ class Running:
     """What a gateway says of itself.
 
     `config` is the digest of the configuration it runs with; `egress_stopped` counts requests that were about to carry a
-    secret to the wrong place.
+    secret to the wrong place. `pid` is its supervisor's, `worker` that of the process that serves. `lingers` says whether
+    it ends by itself when nobody uses it.
     """
 
     pid: int
@@ -56,6 +59,8 @@ class Running:
     connections: int
     sessions: int
     egress_stopped: int
+    worker: int
+    lingers: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +78,7 @@ class Session:
     connection: socket.socket = field(repr=False)
 
 
-def ask(run: Path, operation: str, *, timeout: float = 3.0, **more: object) -> dict[str, Any] | None:
+def ask(run: Path, operation: str, *, timeout: float = PATIENCE, **more: object) -> dict[str, Any] | None:
     """Send one operation to the control socket; None when nobody answers."""
     connection = _connect(run, timeout)
     if connection is None:
@@ -101,7 +106,7 @@ def open_session(
     Returns:
         None when nobody answers. The session ends when the last process that inherited its connection does.
     """
-    connection = _connect(run, 3.0)
+    connection = _connect(run, PATIENCE)
     if connection is None:
         return None
     handed = ("PATH", PLATFORM_KEY)
@@ -163,7 +168,7 @@ def status(run: Path) -> Running | None:
         return None
 
 
-def proves_itself(port: int, pairs: Sequence[Pair], *, timeout: float = 3.0) -> bool:
+def proves_itself(port: int, pairs: Sequence[Pair], *, timeout: float = PATIENCE) -> bool:
     """Whether what listens on `port` holds the key of one of our gateway certificates.
 
     The handshake is the proof: it is fresh for each connection, and what a stranger hears of it is good for nothing.
@@ -173,11 +178,12 @@ def proves_itself(port: int, pairs: Sequence[Pair], *, timeout: float = 3.0) -> 
     if not pairs:
         return False
     try:
-        with (
-            socket.create_connection(("127.0.0.1", port), timeout=timeout) as plain,
-            client_context(pairs).wrap_socket(plain, server_hostname="127.0.0.1") as connection,
-        ):
-            shown = connection.getpeercert(binary_form=True)
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as plain:
+            plain.settimeout(timeout)
+            plain.connect(("127.0.0.1", port))
+            # The name as bytes: text would be encoded by a module whose tables take six milliseconds to load.
+            with client_context(pairs).wrap_socket(plain, server_hostname=b"127.0.0.1") as connection:
+                shown = connection.getpeercert(binary_form=True)
     except OSError:  # a failed handshake is one too
         return False
     return shown in [ssl.PEM_cert_to_DER_cert(pair.server_certificate.read_text("ascii")) for pair in pairs]
@@ -194,7 +200,7 @@ def client_context(pairs: Sequence[Pair]) -> "ssl.SSLContext":
     return context
 
 
-def is_ours(identity_secret: str, port: int, *, timeout: float = 3.0) -> bool:
+def is_ours(identity_secret: str, port: int, *, timeout: float = PATIENCE) -> bool:
     """Whether what listens on `port` over plain HTTP can prove that it is this installation's gateway.
 
     The challenge carries nothing but random digits; a stranger learns nothing from it.

@@ -127,9 +127,18 @@ def session_url(base_url: str, session: Session, profile: str = "") -> str:
 
 
 def ensure(
-    state: State, secrets: Secrets, *, port: int, config: Path | None, env: Mapping[str, str], say: Say
+    state: State,
+    secrets: Secrets,
+    *,
+    port: int,
+    config: Path | None,
+    env: Mapping[str, str],
+    say: Say,
+    lingers: bool = True,
 ) -> Gateway:
     """The running gateway, started if need be. Of many callers at once one starts it and the others wait.
+
+    With `lingers` a gateway that is started here ends by itself once nobody uses it; otherwise one that runs is told to stay.
 
     Raises:
         GatewayError: it does not start; the text has its own words.
@@ -137,6 +146,8 @@ def ensure(
     renew(state)
     found = find(state, secrets)
     if found is not None:
+        if not lingers:
+            control.ask(state.run, "stay")
         return found
     with state.lock("start.lock"):
         found = find(state, secrets)
@@ -144,7 +155,7 @@ def ensure(
             return found
         _wait_for_lock(state)
         chosen = choose_port(state, port, say)
-        spawn(state, port=chosen, config=config, env=env)
+        spawn(state, port=chosen, config=config, env=env, flags=["--linger"] if lingers else [])
         found = find(state, secrets)
     if found is None:
         raise GatewayError("the gateway started and went away again", "openclaude logs")
@@ -175,6 +186,18 @@ def choose_port(state: State, wanted: int, say: Say) -> int:
         f"hint: `[gateway] port = {chosen}` in config.toml makes that permanent",
     )
     return chosen
+
+
+def restart(state: State) -> str | None:
+    """Put a new worker in the place of the running one, which finishes its answers; the version is this program's.
+
+    Returns:
+        None when it is done, else why it is not: the old worker then goes on.
+    """
+    answer = control.ask(state.run, "restart", timeout=START_SECONDS, python=sys.executable)
+    if answer is None:
+        return "the gateway does not answer"
+    return str(answer["error"]) if "error" in answer else None
 
 
 def stop(state: State, *, seconds: float = STOP_SECONDS) -> Running | None:

@@ -181,7 +181,7 @@ def test_a_comment_of_endless_words_is_no_endless_key(word: str) -> None:
 
 def test_a_number_without_end_is_refused(said: Said) -> None:
     assert said("[gateway]\nport = " + "9" * 5000) == (
-        "config.toml: has a number that is too long\n  hint: the one number is port, 1 to 65535"
+        "config.toml: has a number that is too long\n  hint: port is 1 to 65535, linger counts seconds"
     )
 
 

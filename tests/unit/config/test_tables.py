@@ -22,7 +22,7 @@ Said = Callable[[str], str]
         ),
         pytest.param(
             "[gateway]\nverbose = 1",
-            "config.toml:2: gateway.verbose: unknown key\n  hint: known here: port",
+            "config.toml:2: gateway.verbose: unknown key\n  hint: known here: port, linger",
             id="nothing alike",
         ),
         pytest.param(

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from fakes.handler import RecordingHandler
-from openclaude.edge import listener
+from openclaude.edge import sockets
 from openclaude.edge.doors import HTTP, MUTUAL, TLS, Doors, Keys
 from openclaude.edge.tls import SWITCH_SECONDS, Loopback
 from openclaude.launcher import certificates
@@ -36,9 +36,9 @@ class Served:
         self.handler = RecordingHandler()
         self.reported: list[BaseException] = []
         self.sockets = {
-            MUTUAL: listener.bind(0),
-            TLS: listener.bind(0, listen=False),
-            HTTP: listener.bind(0, listen=False),
+            MUTUAL: sockets.bind(0),
+            TLS: sockets.bind(0, listen=False),
+            HTTP: sockets.bind(0, listen=False),
         }
         self.tls = Loopback(self.pairs, lambda: self.now)
         keys = Keys(SECRET, "identity", {TOKEN})

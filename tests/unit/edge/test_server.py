@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from fakes.handler import RecordedExchange, RecordingHandler, echo
-from openclaude.edge import listener
+from openclaude.edge import listener, sockets
 from openclaude.edge.admission import Door
 from openclaude.edge.listener import Listener
 from openclaude.edge.server import BODY_SECONDS, HEAD_SECONDS, STALL_SECONDS, ClientConnection
@@ -21,7 +21,7 @@ class Served:
     def __init__(self, handler: RecordingHandler) -> None:
         self.handler = handler
         self.reported: list[BaseException] = []
-        self.socket = listener.bind(0)
+        self.socket = sockets.bind(0)
         self.port = self.socket.getsockname()[1]
         self.listener = Listener(Door(self.port, SECRET, "id"), handler, report=self.reported.append)
 

@@ -1,3 +1,5 @@
+import secrets
+
 from openclaude.credentials.fingerprints import GATEWAY, KNOWN
 from openclaude.edge.sessions import MOST, Sessions
 
@@ -51,7 +53,8 @@ def test_the_number_of_sessions_is_bounded() -> None:
 
 
 def test_a_token_is_known_to_the_wall_at_the_way_out() -> None:
-    token = Sessions(base={}, own={}).grant()
+    token = secrets.token_hex(20)
+    Sessions(base={}, own={}).grant(token)
     found = KNOWN.stray(b"referer: /" + token.encode() + b"/v1", lambda secret: False)
     assert found is not None
     assert found.kind == GATEWAY
