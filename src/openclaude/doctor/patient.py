@@ -16,15 +16,8 @@ from openclaude import config
 from openclaude.config import Config, ConfigError, RouteConfig
 from openclaude.domain.routes import RouteTable
 from openclaude.launcher import isolated
+from openclaude.launcher.managed import PLACES
 
-MANAGED: Final[Mapping[str, tuple[Path, ...]]] = {
-    "linux": (Path("/etc/claude-code/managed-settings.json"), Path("/etc/claude-code/managed-settings.d")),
-    "darwin": (
-        Path("/Library/Application Support/ClaudeCode/managed-settings.json"),
-        Path("/Library/Application Support/ClaudeCode/managed-settings.d"),
-    ),
-}
-"""Where an organisation's settings for Claude Code are: a file, and a folder of further ones."""
 _VERSION_SECONDS: Final = 30
 
 
@@ -82,7 +75,7 @@ class Machine:
     """How the machine is asked."""
 
     platform: str = sys.platform
-    managed: Sequence[Path] = MANAGED.get(sys.platform, ())
+    managed: Sequence[Path] = PLACES.get(sys.platform, ())
     version_of: Callable[[Path, Mapping[str, str]], str] = version_of
     free_bytes: Callable[[Path], int] = free_bytes
     now: Callable[[], float] = time.time

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from openclaude.launcher.service import MARK
 from openclaude.launcher.trouble import Trouble
 
 KNOWN: Final = {
@@ -32,8 +33,6 @@ KNOWN: Final = {
 _MARKS: Final = ("config.toml", "secret", "run")
 _OF_PROFILE: Final = re.compile(r"claude-[a-z0-9][a-z0-9_-]{0,31}")
 _TEMPORARY: Final = re.compile(r"\.config-\w+\.toml|\.[\w.-]+\.[0-9a-f]{12}")
-_MARK: Final = "`openclaude service install`"
-"""Stands in the first lines of every service file that openClaude writes."""
 _UNITS: Final = (
     (".config/systemd/user", re.compile(r"openclaude[\w.@-]*\.(service|socket)")),
     ("Library/LaunchAgents", re.compile(r"[\w.-]*openclaude[\w.-]*\.plist")),
@@ -171,7 +170,7 @@ def _units(found: Removal, user: Path, env: Mapping[str, str]) -> None:
 def _not_ours(unit: Path) -> str:
     """Why a service file is not one that openClaude wrote; empty when it is."""
     try:
-        written = not unit.is_symlink() and unit.is_file() and _MARK in unit.read_text(errors="replace")
+        written = not unit.is_symlink() and unit.is_file() and MARK in unit.read_text(errors="replace")
     except OSError:
         written = False
     return "" if written else "openClaude did not write it"
