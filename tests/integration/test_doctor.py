@@ -49,7 +49,7 @@ def test_a_gateway_with_an_earlier_configuration_is_told(home: Home) -> None:
     wrong = [finding for finding in found["findings"] if finding["verdict"] != "ok"]
     assert (done.returncode, found["ok"]) == (0, True)
     assert [(row["check"], row["seen"], row["remedy"]) for row in wrong] == [
-        ("gateway", "the configuration has changed since it started", "openclaude restart")
+        ("gateway", "the configuration has changed since it started", "openclaude reload")
     ]
 
 

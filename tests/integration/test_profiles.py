@@ -125,6 +125,10 @@ def test_a_changed_profile_is_said_to_be_newer_than_the_gateway(users: Users) ->
     users.write(WORK + "# changed\n")
     _, said = users.launched()
     assert "the gateway runs with an earlier configuration" in said
+    assert users.home.run("reload").returncode == 0
+    work, said = users.launched("--profile", "work")
+    assert "earlier configuration" not in said
+    assert users.ask(work, "claude-haiku-5-5")[1] == ["bedrock", "bedrock"]
 
 
 def test_a_broken_profile_is_found_by_the_doctor_and_stops_nobody_else(users: Users) -> None:

@@ -111,7 +111,7 @@ def _running(patient: Patient, running: control.Running) -> Iterator[Finding]:
         yield warning("gateway", f"it is version {running.version}, this command is {__version__}", _RESTART)
     read = patient.config
     if read is not None and running.config != patient.digest:
-        yield warning("gateway", "the configuration has changed since it started", _RESTART)
+        yield warning("gateway", "the configuration has changed since it started", "openclaude reload")
     if read is not None and running.port != read.port and ports.is_free(read.port):
         yield warning(
             "gateway", f"it is on port {running.port}, and port {read.port} is free again", _RESTART
