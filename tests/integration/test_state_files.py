@@ -17,6 +17,7 @@ PLACES = (
     "run/control.sock",
     "run/gateway.lock",
     "run/start.lock",
+    "run/tls.lock",
     "run/port",
     "logs/gateway.log",
     "logs/gateway.err",
@@ -107,7 +108,7 @@ def test_a_stranger_in_the_place_of_the_clients_settings_stops_the_launch(
     assert planted.untouched()
 
 
-@pytest.mark.parametrize("folder", ["run", "logs", "."])
+@pytest.mark.parametrize("folder", ["run", "logs", "tls", "."])
 def test_a_folder_that_is_a_link_is_refused(house: House, tmp_path: Path, folder: str) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir(mode=0o755)
@@ -168,7 +169,7 @@ def test_every_file_is_private_whatever_the_umask_says(house: House, mask: int) 
     } <= names
 
 
-@pytest.mark.parametrize("folder", [".", "run", "logs"])
+@pytest.mark.parametrize("folder", [".", "run", "logs", "tls"])
 def test_a_folder_that_others_can_enter_is_closed(house: House, folder: str) -> None:
     path = house.state / folder
     path.mkdir(exist_ok=True)
