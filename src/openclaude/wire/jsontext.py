@@ -99,6 +99,11 @@ class PartialReader:
         return members, bytes(getattr(found, self._unread))
 
 
+def spliced(text: bytes) -> Any:
+    """A value that `dumps` writes as the JSON text it is made of."""
+    return msgspec.Raw(text)
+
+
 def dumps(value: Any) -> bytes:
     """Compact UTF-8 JSON of dicts, lists, strings, numbers, booleans and None.
 

@@ -1,6 +1,7 @@
 """The values that pass between the steps of a request's translation."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,6 +65,10 @@ class Notes:
     def add(self, code: str) -> None:
         self._codes[code] = None
         self.count = len(self._codes)
+
+    def add_all(self, codes: Iterable[str]) -> None:
+        for code in codes:
+            self.add(code)
 
     def dropped(self, kind: Any) -> None:
         """A block or field of a kind nobody can send; the kind comes from the client, so it is cut short."""

@@ -266,7 +266,11 @@ class _Request:
         if system:
             body["system"] = rendered(system)
         if offers or placeholder:
-            body["toolConfig"] = {"tools": rendered(offers or tools.placeholder()), **choice}
+            if self._told is not None and offers is self._catalog.ordinary:
+                listed = jsontext.spliced(self._catalog.text)
+            else:
+                listed = rendered(offers or tools.placeholder())
+            body["toolConfig"] = {"tools": listed, **choice}
         body["inferenceConfig"] = inference
         self._add_rest(body, output)
         operation = self._operation(with_tools="toolConfig" in body)

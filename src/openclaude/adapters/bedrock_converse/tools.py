@@ -54,11 +54,21 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """What the list of tools says by itself. Shared between requests: never changed."""
+    """What the list of tools says by itself. Shared between requests: never changed.
+
+    Attributes:
+        entries: the tools, each name once.
+        names: the names they are sent under.
+        tool_search: whether one of them searches the others.
+        ordinary: what is offered of tools that are all offered always and carry no cache points; None for others.
+        text: the same as JSON.
+    """
 
     entries: tuple[Entry, ...]
     names: Names
     tool_search: bool
+    ordinary: list[Piece] | None
+    text: bytes = field(repr=False)
 
 
 @dataclass(slots=True)
@@ -153,7 +163,11 @@ def read_catalog(tools: list[Any], profile: Profile) -> Catalog:
             entry.spec["strict"] = True
         entries.append(entry)
     search = any(string(tool.get("type")).startswith(typed_tools.TOOL_SEARCH_PREFIX) for tool in tools)
-    return Catalog(tuple(entries), names, search)
+    ordinary = None
+    if entries and all(e.kind == "offer" and not e.deferred and e.cache is None for e in entries):
+        ordinary = [Piece("toolSpec", {"toolSpec": entry.spec}) for entry in entries]
+    text = jsontext.dumps([piece.block for piece in ordinary or ()])
+    return Catalog(tuple(entries), names, search, ordinary, text)
 
 
 def _name(tool: Json, index: int) -> str:
@@ -261,6 +275,9 @@ def offered(catalog: Catalog, history: History, choice: Choice, notes: Notes) ->
     Raises:
         ApiError: only tools that run on Anthropic's servers are left, or one of them has to be called.
     """
+    if catalog.ordinary is not None and not history.state and choice.kind != "none":
+        notes.add_all(code for entry in catalog.entries for code in entry.notes)
+        return catalog.ordinary
     pieces: list[Piece] = []
     refused: list[str] = []
     codes: list[str] = []
@@ -282,8 +299,7 @@ def offered(catalog: Catalog, history: History, choice: Choice, notes: Notes) ->
         return []
     if catalog.tool_search and any(entry.deferred and entry.kind == "offer" for entry in catalog.entries):
         codes.append("deferred_tools_sent")
-    for code in codes:
-        notes.add(code)
+    notes.add_all(codes)
     return pieces
 
 
