@@ -117,10 +117,19 @@ def _message_problems(messages: list[Json], version: tuple[int, int]) -> Problem
     roles = [message.get("role") for message in messages]
     if any(first == second for first, second in itertools.pairwise(roles)):
         yield "messages: roles must alternate between user and assistant"
-    if roles[-1] == "assistant" and version >= (4, 6):
+    if roles[-1] == "assistant" and version >= (4, 6) and not _is_paused(messages[-1].get("content")):
         yield (
             "This model does not support assistant message prefill. The conversation must end with a user message."
         )
+
+
+def _is_paused(content: Any) -> bool:
+    """Whether the model stopped in its turn for a server tool, and is to go on."""
+    blocks = content if isinstance(content, list) else []
+    called = [block.get("id") for block in blocks if block.get("type") == "server_tool_use"]
+    return bool(called) and (
+        blocks[-1].get("type") == "server_tool_use" or blocks[-1].get("tool_use_id") in called
+    )
 
 
 def _block_problems(block: Json, at: str, kinds: frozenset[str]) -> Problems:

@@ -101,15 +101,20 @@ def _finish(turns: list[Turn], notes: Notes, *, may_end_with_assistant: bool) ->
     if end["type"] == "text" and end["text"] != end["text"].rstrip():
         last.blocks[-1] = {**end, "text": end["text"].rstrip()}
         last.text = None if last.text is None else last.text.rstrip()
-    if may_end_with_assistant or end["type"] in ("tool_use", "server_tool_use") or _is_server_result(end):
+    if may_end_with_assistant or end["type"] == "tool_use" or _is_paused(last.blocks):
         # A call gets its result below; a turn that a server tool paused is continued as it stands.
         return
     turns.append(_said(CONTINUE))
     notes.add("prefill_emulated")
 
 
-def _is_server_result(block: Json) -> bool:
-    return string(block["type"]).endswith("_tool_result")
+def _is_paused(blocks: list[Json]) -> bool:
+    """Whether a turn ends with a server tool's call, or with a result whose call is in it."""
+    end = blocks[-1]
+    if not string(end["type"]).endswith("_tool_result"):
+        return bool(end["type"] == "server_tool_use")
+    calls = (block.get("id") for block in blocks if block["type"] == "server_tool_use")
+    return end.get("tool_use_id") in calls
 
 
 def _pair(turns: list[Turn], notes: Notes) -> None:
