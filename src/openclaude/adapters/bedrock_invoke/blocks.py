@@ -77,6 +77,8 @@ class Blocks:
         self._profile = known.profile
         self._notes = notes
         self.lost_reasoning = False
+        self._called: set[str] = set()
+        """Ids of the server tools' calls of the turn that go out in their own form."""
 
     def user(self, content: Any) -> list[Json]:
         return [shown for block in blocks_of(content) for shown in self._user_block(block)]
@@ -89,6 +91,7 @@ class Blocks:
             for block in blocks
             if foreign.is_result(string(block.get("type")))
         }
+        self._called.clear()
         return [shown for block in blocks for shown in self._assistant_block(block, results)]
 
     def reminder(self, content: Any) -> list[Json]:
@@ -285,6 +288,7 @@ class Blocks:
         identity = string(block.get("id"))
         runs_here = self._runs_here(string(block.get("name"))) and _ID.fullmatch(identity)
         if block["type"] == "server_tool_use" and runs_here:
+            self._called.add(identity)
             return [{**self._plain(block, "server_tool_use"), "input": object_of(block.get("input"))}]
         return self._flattened(foreign.call_text(block, results.pop(identity, None)))
 
@@ -293,7 +297,7 @@ class Blocks:
         identity = string(block.get("tool_use_id"))
         if results.get(identity) is not block:
             return []
-        if self._runs_here(kind) and _ID.fullmatch(identity):
+        if self._runs_here(kind) and identity in self._called:
             return [self._plain(block, kind)]
         return self._flattened(foreign.result_text(block))
 
