@@ -5,14 +5,14 @@ from typing import Final
 
 from openclaude.doctor.findings import Finding, ok, problem, warning
 from openclaude.doctor.patient import Patient, Source
-from openclaude.launcher.settings import harmless_headers
+from openclaude.launcher.managed import deciding
+from openclaude.launcher.settings import loses_headers
 from openclaude.launcher.variables import (
     BASE_URL,
     CUSTOM_HEADERS,
     HELPER_KEYS,
     LOGIN_KEYS,
     PIN_OF,
-    TRANSPORT,
     Pin,
 )
 
@@ -45,7 +45,7 @@ def _shell(env: Mapping[str, str]) -> Iterator[Finding]:
     for name in competing(env):
         if not (inside and name == BASE_URL):  # in a session of openclaude's it is ours
             yield warning(_CHECK, f"{name} is set in the environment: {_ASIDE}", f"unset {name}")
-    if _loses_headers(env):
+    if loses_headers(env.get(CUSTOM_HEADERS, "")):
         yield warning(
             _CHECK,
             f"{CUSTOM_HEADERS} in the environment has a header that is named like a credential: it is left out",
@@ -63,7 +63,7 @@ def _file(source: Source) -> Iterator[Finding]:
     for key in HELPER_KEYS:
         if source.content.get(key):
             yield warning(_CHECK, f"{key} is set in {where}: {_ASIDE}", f"remove {key} from {where}")
-    if _loses_headers(source.env):
+    if loses_headers(source.env.get(CUSTOM_HEADERS, "")):
         yield warning(
             _CHECK,
             f"env.{CUSTOM_HEADERS} in {where} has a header that is named like a credential: it is left out",
@@ -77,11 +77,7 @@ def _managed(source: Source) -> Iterator[Finding]:
     if source.content is None:
         yield problem(_CHECK, f"{where}, an organisation's settings, {source.trouble}", _ADMINISTRATOR)
         return
-    names = [
-        f"env.{name}"
-        for name in (*competing(source.env), *(name for name in TRANSPORT if name in source.env))
-    ]
-    names += [key for key in (*HELPER_KEYS, *LOGIN_KEYS) if source.content.get(key)]
+    names = [*deciding(source.content), *(key for key in LOGIN_KEYS if source.content.get(key))]
     for name in names:
         yield problem(
             _CHECK,
@@ -91,8 +87,3 @@ def _managed(source: Source) -> Iterator[Finding]:
         )
     if not names:
         yield ok(_CHECK, f"{where}, an organisation's settings, leave the gateway and the login alone")
-
-
-def _loses_headers(env: Mapping[str, str]) -> bool:
-    given = [line for line in env.get(CUSTOM_HEADERS, "").splitlines() if line.strip()]
-    return len(harmless_headers("\n".join(given)).splitlines()) < len(given)

@@ -163,6 +163,11 @@ def harmless_headers(text: str) -> str:
     return "\n".join(kept)
 
 
+def loses_headers(text: str) -> bool:
+    """Whether a line of `ANTHROPIC_CUSTOM_HEADERS` is left out by `harmless_headers`."""
+    return len(harmless_headers(text).splitlines()) < sum(bool(line.strip()) for line in text.splitlines())
+
+
 def load_overlay(argument: str, folder: Path) -> dict[str, object]:
     """What the user's own `--settings` says: JSON in the argument itself or, like the client, a file's path.
 

@@ -202,6 +202,13 @@ FAULTS: dict[str, Fault] = {
         "env.CLAUDE_CODE_CLIENT_CERT is set in {user.managed}/managed-settings.json",
         ADMINISTRATOR,
     ),
+    "a proxy for everything in the managed settings": Fault(
+        lambda u: u.settings("managed", env={"HTTPS_PROXY": "http://x", "NO_PROXY": ""}),
+        "settings",
+        "problem",
+        "env.NO_PROXY is set in {user.managed}/managed-settings.json",
+        ADMINISTRATOR,
+    ),
     "a forced login in the managed settings": Fault(
         lambda u: u.write(u.managed / "managed-settings.d" / "10.json", '{"forceLoginMethod": "console"}'),
         "settings",

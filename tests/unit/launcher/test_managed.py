@@ -24,6 +24,11 @@ def managed(folder: Path, told: Any, name: str = "managed-settings.json") -> Pat
         ({"env": {"NODE_EXTRA_CA_CERTS": "/c.pem"}}, "env.NODE_EXTRA_CA_CERTS"),
         ({"env": {"CLAUDE_CODE_CLIENT_CERT": "/c.crt"}}, "env.CLAUDE_CODE_CLIENT_CERT"),
         ({"apiKeyHelper": "/bin/helper"}, "apiKeyHelper"),
+        ({"env": {"ANTHROPIC_BASE_URL": ""}}, "env.ANTHROPIC_BASE_URL"),
+        ({"env": {"NODE_EXTRA_CA_CERTS": ""}}, "env.NODE_EXTRA_CA_CERTS"),
+        ({"env": {"NO_PROXY": ""}}, "env.NO_PROXY"),
+        ({"env": {"no_proxy": "company.example, 10.0.0.1"}}, "env.no_proxy"),
+        ({"env": {"ANTHROPIC_CUSTOM_HEADERS": "X-Team: a\nx-api-key: k"}}, "env.ANTHROPIC_CUSTOM_HEADERS"),
     ],
 )
 def test_a_managed_setting_that_decides_where_the_session_goes_ends_the_launch(
@@ -44,7 +49,9 @@ def test_a_managed_setting_that_decides_where_the_session_goes_ends_the_launch(
     [
         {},
         [],
-        {"env": {"ANTHROPIC_BASE_URL": ""}},
+        {"env": {"ANTHROPIC_BASE_URL": None, "ANTHROPIC_API_KEY": ""}},
+        {"env": {"HTTPS_PROXY": "http://proxy.example", "NO_PROXY": "company.example, 127.0.0.1"}},
+        {"env": {"NO_PROXY": "*", "ANTHROPIC_CUSTOM_HEADERS": "X-Team: a\n"}},
         {"env": 1},
         {"permissions": {"deny": ["Bash(rm:*)"]}, "env": {"TEAM": "a"}},
     ],
