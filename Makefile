@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 CLIENT := .cache/client
+EARLIER := $(patsubst tests/client/earlier/%/package.json,.cache/client-%/.installed,$(wildcard tests/client/earlier/*/package.json))
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 XDIST  ?= -n 2
 
-.PHONY: help demo test nightly check lint fmt types contracts client system mutants squatter lock clean
+.PHONY: help demo test nightly check lint fmt types contracts client clients system mutants squatter lock clean
 
 help: ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -24,16 +25,25 @@ $(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
 	@touch $@
 
 $(CLIENT)/.installed: tests/client/package.json tests/client/package-lock.json
-	@echo "installing the real Claude Code client from npm (about 370 MB)" >&2
-	@command -v npm >/dev/null || { echo "npm not found: the tests drive the real client. hint: install Node.js" >&2; exit 1; }
-	@mkdir -p $(CLIENT) && cp tests/client/package.json tests/client/package-lock.json $(CLIENT)/
-	@cd $(CLIENT) && npm ci --no-audit --no-fund --loglevel=error
-	@touch $@
+	$(install-client)
+
+.cache/client-%/.installed: tests/client/earlier/%/package.json tests/client/earlier/%/package-lock.json
+	$(install-client)
+
+define install-client
+@echo "installing a real Claude Code client from npm into $(@D) (about 370 MB)" >&2
+@command -v npm >/dev/null || { echo "npm not found: the tests drive the real client. hint: install Node.js" >&2; exit 1; }
+@mkdir -p $(@D) && cp $^ $(@D)/
+@cd $(@D) && npm ci --no-audit --no-fund --loglevel=error
+@touch $@
+endef
 
 demo: $(VENV)/.runtime ## the whole job on embedded simulators: no accounts, no client
 	@$(BIN)/openclaude demo
 
 client: $(CLIENT)/.installed ## install the real Claude Code client for the tests
+
+clients: $(CLIENT)/.installed $(EARLIER) ## install that client and the earlier versions of it that are tested too
 
 system: ## install what the tests need of the system: a browser and strace (Debian, as root)
 	@{ command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null && command -v strace >/dev/null || $(MAKE) -s missing
@@ -51,7 +61,7 @@ squatter: $(VENV)/.dev $(CLIENT)/.installed ## take a killed gateway's port fift
 mutants: $(VENV)/.dev ## put 64 leaks into copies of the product; the leak oracle has to notice each
 	$(BIN)/python tools/mutants.py
 
-test: $(VENV)/.dev $(CLIENT)/.installed system ## every test, the real client included
+test: $(VENV)/.dev $(CLIENT)/.installed $(EARLIER) system ## every test, the real client included
 	$(BIN)/python -m pytest $(XDIST) --dist=worksteal $(PYTEST)
 
 nightly: $(VENV)/.dev ## the fuzz tests with 20,000 examples each

@@ -19,7 +19,14 @@ from support.every_request import check_rows
 from support.witness import ANTHROPIC, OUTPUT, WITNESS
 
 OPENCLAUDE = (sys.executable, "-P", "-m", "openclaude")
-CLIENT = Path(__file__).resolve().parents[2] / ".cache" / "client" / "node_modules" / ".bin" / "claude"
+_ROOT = Path(__file__).resolve().parents[2]
+_PROGRAM = Path("node_modules", ".bin", "claude")
+CLIENT = _ROOT / ".cache" / "client" / _PROGRAM
+EARLIER = {
+    path.name: _ROOT / ".cache" / f"client-{path.name}" / _PROGRAM
+    for path in sorted((_ROOT / "tests" / "client" / "earlier").iterdir())
+}
+"""Earlier versions of the client, by number; `make clients` installs them."""
 
 
 @dataclass(frozen=True)

@@ -28,9 +28,9 @@ TRAFFIC = "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC"
 ECHO = ("--allowedTools", "Bash(echo:*)")
 
 
-def with_client(home: Home, *more: Mapping[str, str]) -> dict[str, str]:
+def with_client(home: Home, *more: Mapping[str, str], client: Path = CLIENT) -> dict[str, str]:
     """The user's environment with the real client first on the PATH."""
-    environment = {**home.env, "PATH": os.pathsep.join([str(CLIENT.parent), SYSTEM_PATH])}
+    environment = {**home.env, "PATH": os.pathsep.join([str(client.parent), SYSTEM_PATH])}
     # Answers for a machine at Amazon: its own role would make missing credentials no problem.
     environment["AWS_EC2_METADATA_DISABLED"] = "true"
     for extra in more:
@@ -47,7 +47,12 @@ def configure(home: Home, *, port: int | None = None, text: str = "") -> Path:
 
 
 def directly(
-    home: Home, project: Path, base_url: str, *arguments: str, env: Mapping[str, str] | None = None
+    home: Home,
+    project: Path,
+    base_url: str,
+    *arguments: str,
+    env: Mapping[str, str] | None = None,
+    client: Path = CLIENT,
 ) -> subprocess.CompletedProcess[str]:
     """Run the client without openClaude, with a base URL in its environment: the control of an experiment.
 
@@ -55,8 +60,8 @@ def directly(
     """
     WITNESS.excuse(ELSEWHERE)
     return subprocess.run(
-        [CLIENT, *arguments],
-        env={**with_client(home), "ANTHROPIC_BASE_URL": base_url, **(env or {})},
+        [client, *arguments],
+        env={**with_client(home, client=client), "ANTHROPIC_BASE_URL": base_url, **(env or {})},
         cwd=project,
         stdin=subprocess.DEVNULL,
         capture_output=True,
