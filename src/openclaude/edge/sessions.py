@@ -36,8 +36,8 @@ class Sessions:
 
     def __init__(self, *, base: Mapping[str, str], own: Mapping[str, str]) -> None:
         self._base = dict(base)
-        kept = {name: value for name, value in own.items() if is_aws_s(name)}
-        self._own = _Session(kept, _digest(kept))
+        self._own = {name: value for name, value in own.items() if is_aws_s(name)}
+        self._own_fingerprint = _digest(self._own)
         self._sessions: dict[str, _Session] = {}
         self.tokens: set[bytes] = set()
         """First path segments that admit while their session runs, for clients without our certificate."""
@@ -88,14 +88,12 @@ class Sessions:
 
     def fingerprint(self, name: str) -> str:
         """The same for every session with the same variables, so that they share one look-up."""
-        return self._found(name).fingerprint
+        session = self._sessions.get(name)
+        return self._own_fingerprint if session is None else session.fingerprint
 
     def _variables(self, name: str) -> dict[str, str]:
-        return self._found(name).variables
-
-    def _found(self, name: str) -> _Session:
-        """A session that is not known has nothing: what the gateway's own environment holds is somebody else's."""
-        return self._sessions.get(name, _NOTHING) if name else self._own
+        session = self._sessions.get(name)
+        return self._own if session is None else session.variables
 
 
 def is_aws_s(name: str) -> bool:
@@ -105,9 +103,6 @@ def is_aws_s(name: str) -> bool:
 
 def _digest(variables: Mapping[str, str]) -> str:
     return hashlib.sha256(b"openclaude-session" + json.dumps(sorted(variables.items())).encode()).hexdigest()
-
-
-_NOTHING: Final = _Session({}, _digest({}))
 
 
 def _checked(variables: Mapping[Any, Any]) -> dict[str, str]:

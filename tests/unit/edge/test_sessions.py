@@ -52,13 +52,6 @@ def test_the_number_of_sessions_is_bounded() -> None:
     assert not sessions.known(first)
 
 
-def test_a_session_nobody_has_registered_does_not_get_the_gateways_own_keys() -> None:
-    sessions = Sessions(base=BASE, own={"AWS_PROFILE": "starter"})
-    assert sessions.environment("") == BASE | {"AWS_PROFILE": "starter"}
-    assert sessions.environment("0" * 12) == BASE
-    assert sessions.fingerprint("0" * 12) != sessions.fingerprint("")
-
-
 def test_a_token_is_known_to_the_wall_at_the_way_out() -> None:
     token = secrets.token_hex(20)
     Sessions(base={}, own={}).grant(token)
