@@ -1,4 +1,5 @@
-"""What a provider can do wrong, on both routes: nothing hangs, nothing is sent twice, every error says what to do."""
+"""What a provider can do wrong, on both routes: nothing hangs, nothing is repeated that may have begun, every error
+says what to do."""
 
 import json
 import struct

@@ -41,7 +41,8 @@ class Gateway:
             ("claude-*", PassthroughRoute("anthropic", Passthrough(), AnthropicAdapter())),
             ("qwen-3-coder", SignedRoute("bedrock", signing, adapter, self.keys, qwen, profile)),
         ]
-        self.services = Services(self.transport, self.clock, self.log)
+        self.chance = 0.5
+        self.services = Services(self.transport, self.clock, self.log, chance=lambda: self.chance)
         slots = {"haiku": "qwen-3-coder"}
         self.pipeline = Pipeline(RouteTable(routes), self.services, [("qwen-3-coder", "qwen-3-coder")], slots)
         self.client = FakeClient()

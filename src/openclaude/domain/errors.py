@@ -37,6 +37,7 @@ class ApiError(Exception):
         retry: whether the client may try again; becomes `x-should-retry`. None leaves it unsaid.
         retry_after: seconds for `retry-after`, or None.
         notes: codes of what was degraded or learned on the way.
+        unsent: of a failed connection: no byte of the request has left for the provider.
     """
 
     status: int
@@ -45,6 +46,7 @@ class ApiError(Exception):
     retry: bool | None = False
     retry_after: int | None = None
     notes: tuple[str, ...] = field(default=())
+    unsent: bool = False
 
     def __str__(self) -> str:
         return f"{self.status} {self.type}: {self.message}"

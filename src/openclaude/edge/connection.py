@@ -300,4 +300,5 @@ class Call:
         if not self._over:
             self._over = True
             self._held = []
+            error.unsent = self._connection is None
             self.receiver.failed(error)

@@ -1,5 +1,6 @@
 """What every exchange has in common: the client's end, the record of the request, and the answers made here."""
 
+import random
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from typing import TypeVar
 from openclaude.domain.access import AccessRecord
 from openclaude.domain.errors import ApiError
 from openclaude.domain.http import CLOSE, Header, InboundRequest, Origin
+from openclaude.gateway.retries import Budget, patience
 from openclaude.ports import AccessLog, ClientSide, Clock, Transport, Worker
 
 JSON_HEADERS: tuple[Header, ...] = ((b"content-type", b"application/json"),)
@@ -53,6 +55,16 @@ class Services:
     in_flight: int = 0
     served: int = 0
     skews: dict[Origin, timedelta] = field(default_factory=dict)
+    chance: Callable[[], float] = random.random
+    """A random number from 0 to 1."""
+    budgets: dict[tuple[str, str], Budget] = field(default_factory=dict)
+
+    def budget_of(self, route: str, model: str) -> Budget:
+        """What a route has for repetitions; routes to the same model share it."""
+        found = self.budgets.get((route, model))
+        if found is None:
+            found = self.budgets[route, model] = Budget()
+        return found
 
     def apart(self, size: int, work: Callable[[], T], then: Callable[[Callable[[], T]], None]) -> None:
         """Do work of this weight here, or elsewhere when that takes long.
@@ -90,22 +102,27 @@ def _done(outcome: Callable[[], None]) -> None:
 class Answer:
     """The client's end of one request: counts what is sent and writes the log line when it is over."""
 
-    __slots__ = ("_client", "_services", "_started_at", "over", "record", "request", "started")
+    __slots__ = ("_client", "_services", "over", "record", "request", "started", "started_at")
 
     def __init__(self, services: Services, request: InboundRequest, client: ClientSide) -> None:
         self._services = services
         self._client = client
-        self._started_at = services.clock.monotonic()
+        self.started_at = services.clock.monotonic()
         self.request = request
         self.record = AccessRecord(request.id, request.endpoint.name.lower())
         self.started = False
         self.over = False
         services.in_flight += 1
 
+    @property
+    def deadline(self) -> float:
+        """When the client stops waiting for an answer to begin, on the clock's monotonic time; all attempts share it."""
+        return self.started_at + patience(self.request.headers)
+
     def start(self, status: int, headers: Sequence[Header], length: int | None) -> None:
         self.started = True
         self.record.status = status
-        self.record.first_byte = self._services.clock.monotonic() - self._started_at
+        self.record.first_byte = self._services.clock.monotonic() - self.started_at
         self._client.start(status, headers, length)
 
     def write(self, data: bytes) -> None:
@@ -130,7 +147,7 @@ class Answer:
         services.in_flight -= 1
         services.served += 1
         self.record.outcome = outcome
-        self.record.total = services.clock.monotonic() - self._started_at
+        self.record.total = services.clock.monotonic() - self.started_at
         services.log.write(self.record)
 
     def whole(self, status: int, body: bytes, headers: Sequence[Header] = ()) -> None:

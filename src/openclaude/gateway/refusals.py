@@ -43,6 +43,21 @@ def outdated(headers: Sequence[Header], body: bytes) -> bool:
     return any(word in named for word in _OUTDATED)
 
 
+def states_a_wait(headers: Sequence[Header]) -> bool:
+    """Whether the provider itself says when to come back; otherwise the error's wait is a usual one."""
+    return any(name.lower() == b"retry-after" for name, _ in headers)
+
+
+def late(seconds: float, origin: str) -> ApiError:
+    return ApiError(
+        504,
+        "timeout_error",
+        f"openClaude: {origin} gave no answer within the {seconds:.0f} s that the client waits. hint: try again, or "
+        "set API_TIMEOUT_MS (milliseconds) higher",
+        retry=True,
+    )
+
+
 def silent(limit: float, origin: str) -> ApiError:
     return ApiError(
         504,

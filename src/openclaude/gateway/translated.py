@@ -5,23 +5,22 @@ The client's response is held until the first frame, so that a refusal by Bedroc
 connection: the client answers the first with one more request and the second with up to ten (security sheet, E9).
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from openclaude.credentials.sealed import AuthorizedRequest
-from openclaude.domain.errors import MALFORMED_OUTPUT, ApiError
+from openclaude.domain.errors import ApiError
 from openclaude.domain.http import Header
 from openclaude.domain.models import normalise
 from openclaude.domain.usage import Usage
-from openclaude.gateway import refusals
+from openclaude.gateway import refusals, retries
+from openclaude.gateway.again import SendingAgain
 from openclaude.gateway.exchange import HEAVY, Answer, Services, weight
 from openclaude.gateway.late import is_ready
 from openclaude.gateway.observers import with_usage
+from openclaude.gateway.retries import Fault
 from openclaude.gateway.routes import SignedRoute
-from openclaude.gateway.sending import Sending
-from openclaude.gateway.whole import WholeAnswer
-from openclaude.ports import Credential, ProviderCall, Timer, UpstreamCall
+from openclaude.ports import ProviderCall, UpstreamCall
 from openclaude.wire import http1
 from openclaude.wire.sse import PING
 
@@ -32,7 +31,7 @@ PING_EVERY: Final = 15.0
 FIRST_BYTE: Final = 120.0
 """Seconds until the head of a stream, and between two frames (contract §F)."""
 WHOLE_ANSWER: Final = 600.0
-"""Seconds until the head of an answer that is not streamed: the client's own limit."""
+"""Seconds until the head of an answer that is not streamed, in a stream that has been started for the client already."""
 METADATA_GRACE: Final = 2.0
 """Seconds that a finished stream waits for its token counts."""
 UNREADABLE: Final = (
@@ -40,7 +39,7 @@ UNREADABLE: Final = (
 )
 
 
-class TranslatedExchange(Sending):
+class TranslatedExchange(SendingAgain):
     """One request on its way to Bedrock and back."""
 
     def __init__(self, services: Services, answer: Answer, route: SignedRoute, model: str) -> None:
@@ -48,8 +47,7 @@ class TranslatedExchange(Sending):
         self._model = model
         self._pieces: list[bytes] = []
         self._upstream: UpstreamCall | None = None
-        self._repeated: set[str] = set()
-        self._timer: Timer | None = None
+        self._paused = False
         self._begun = False
         self._asked_at = 0.0
         self._heard_at = 0.0
@@ -75,10 +73,13 @@ class TranslatedExchange(Sending):
         self._let_go()
 
     def client_full(self) -> None:
+        self._paused = True
         if self._upstream is not None:
             self._upstream.pause()
 
     def client_drained(self) -> None:
+        self._paused = False
+        self._heard_at = self._services.clock.monotonic()
         if self._upstream is not None:
             self._upstream.resume()
 
@@ -99,15 +100,17 @@ class TranslatedExchange(Sending):
         if ready.call.local_answer is not None:
             self._answer_whole(ready.call, ready.call.local_answer)
         else:
-            self._dispatch(ready)
+            self._begin(ready)
 
     def _send(self, authorized: AuthorizedRequest) -> None:
         call = self._expect_call()
         now = self._heard_at = self._shown_at = self._services.clock.monotonic()
+        self._sent += 1
         self._upstream = self._services.transport.send(authorized, (call.body,), self)
-        self._arm(
-            PING_EVERY if self._answer.started else min(PING_EVERY, max(0.0, self._asked_at + HOLD - now))
-        )
+        first = min(PING_EVERY, max(0.0, self._asked_at + HOLD - now))
+        if self._sent > 1:
+            first = min(first, max(0.0, self._answer.deadline - now))
+        self._arm(PING_EVERY if self._answer.started else first)
 
     # the provider's end
 
@@ -162,47 +165,10 @@ class TranslatedExchange(Sending):
             self._refuse(refusals.unreadable())
             raise  # to be reported; the client does not wait for an answer that is not coming
 
-    def _once_more(self, error: ApiError) -> None:
-        """Repeat a request that was not understood, or whose answer makes no sense, while nothing was shown."""
-        if self._answer.started:
-            self._refuse(error)
-        else:
-            self._amend(refusals.restated(error), error.notes, partial(self._made_no_sense, error))
-
-    def _made_no_sense(self, error: ApiError) -> None:
-        if MALFORMED_OUTPUT in error.notes and self._first(MALFORMED_OUTPUT):
-            self._decoder = None
-            self._note(error.notes)
-            self._dispatch(self._expect_ready())
-        else:
-            self._refuse(error)
-
-    def _amend(
-        self,
-        refusal: tuple[int, Sequence[Header], bytes],
-        notes: Sequence[str],
-        otherwise: Callable[[], None],
-    ) -> None:
-        """Send the request again without what the refusal says the model does not take, if it says so."""
-        call = self._expect_call()
-
-        def amend() -> refusals.Outgoing | None:
-            amended = call.retry_without(*refusal)
-            return None if amended is None else refusals.outgoing(amended)
-
-        def again(ready: refusals.Outgoing | None) -> None:
-            if ready is None:
-                otherwise()
-                return
-            self._decoder = None
-            self._note((*notes, *ready.call.notes))
-            self._dispatch(ready)
-
-        self._apart(weight((call.body,)), amend, again)
-
     def failed(self, error: ApiError) -> None:
         self._upstream = None
-        self._refuse(error)
+        self._disarm()
+        self._failed(error, retries.unconnected(error))
 
     # answers
 
@@ -236,6 +202,7 @@ class TranslatedExchange(Sending):
         ended_well = decoder is not None and decoder.stop_reason is not None and decoder.failure is None
         if ended_well and decoder is not None:
             self._expect_call().learn(decoder.usage)
+            self._budget.earn()
         self._answer.end("complete" if ended_well else "upstream_failed")
         self._let_go()
 
@@ -244,6 +211,7 @@ class TranslatedExchange(Sending):
         with_usage(self._answer.record, call.usage)
         if call.usage is not None:
             call.learn(call.usage)
+            self._budget.earn()
         self._note(call.notes)
         if not call.wants_stream:
             self._answer.whole(200, message, self._marks())
@@ -258,41 +226,6 @@ class TranslatedExchange(Sending):
         self._answer.write(events)
         self._answer.end()
         self._let_go()
-
-    def _failed_answer(self, status: int, headers: Sequence[Header], body: bytes) -> None:
-        """Bedrock refused: learn from it, or see what else can be done."""
-        otherwise = partial(self._refused, status, headers, body)
-        if self._answer.started:
-            otherwise()
-        else:
-            self._amend((status, headers, body), (), otherwise)
-
-    def _refused(self, status: int, headers: Sequence[Header], body: bytes) -> None:
-        """Renew the keys or correct the clock, once each, or pass the reason on."""
-        ready = self._expect_ready()
-        refused = ready.call.failure(status, headers, body)
-        refusal = refusals.for_source(refused, self._route.profile, self._credential)
-        if refusals.outdated(headers, body) and self._first("renewed keys"):
-            renewed = partial(self._renewed, ready, refusal)
-            self._route.keys.renew(self._answer.request.session, self._credential, renewed)
-        elif refusals.blames_the_time(body) and http1.date(headers) and self._first("corrected clock"):
-            self._dispatch(ready)
-        else:
-            self._refuse(refusal)
-
-    def _renewed(
-        self, ready: refusals.Outgoing, refusal: ApiError, credential: Credential | ApiError | None
-    ) -> None:
-        """Send the request again with other keys; without any, the refusal stands."""
-        self._whole = WholeAnswer()
-        self._sign(ready, credential or refusal)
-
-    def _first(self, reason: str) -> bool:
-        """Whether a request has not been repeated for this reason yet; from now on it has."""
-        if reason in self._repeated:
-            return False
-        self._repeated.add(reason)
-        return True
 
     def _refuse(self, error: ApiError) -> None:
         """An HTTP error while nothing was sent; otherwise an `error` event and the end of the stream."""
@@ -331,14 +264,27 @@ class TranslatedExchange(Sending):
             self._finish_stream()
             return
         call = self._expect_call()
-        limit = FIRST_BYTE if call.streams else WHOLE_ANSWER
-        if now - self._heard_at >= limit:
+        if self._paused:
+            self._heard_at = self._shown_at = now  # the client is the slow one, and nothing is read
+        left, verdict = self._left(call, now)
+        if left <= 0:
             self._drop_upstream()
-            self._refuse(refusals.silent(limit, str(self._route.origin)))
+            self._failed(verdict, Fault.LOST)
             return
         if call.wants_stream:
             self._keep_alive(call, now)
-        self._arm(max(0.05, min(PING_EVERY - (now - self._shown_at), limit - (now - self._heard_at))))
+        self._arm(max(0.05, min(PING_EVERY - (now - self._shown_at), left)))
+
+    def _left(self, call: ProviderCall, now: float) -> tuple[float, ApiError]:
+        """Seconds that may still pass without a byte, and the error when they have."""
+        answer, origin = self._answer, str(self._route.origin)
+        limit = FIRST_BYTE if call.streams else WHOLE_ANSWER
+        silent = self._heard_at + limit - now, refusals.silent(limit, origin)
+        if answer.started:
+            return silent
+        deadline = answer.deadline
+        late = deadline - now, refusals.late(deadline - answer.started_at, origin)
+        return min(silent, late, key=lambda item: item[0]) if call.streams else late
 
     def _keep_alive(self, call: ProviderCall, now: float) -> None:
         if self._answer.started:

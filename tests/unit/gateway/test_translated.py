@@ -74,8 +74,11 @@ def test_what_the_client_does_not_need_never_leaves() -> None:
 
 def test_a_refusal_in_the_first_frame_is_a_real_http_error() -> None:
     gateway, call = streaming()
-    call.receiver.head(200, [], None)
-    call.receiver.data(exception("throttlingException", {"message": "Too many requests"}))
+    for attempt in gateway.transport.calls:
+        attempt.receiver.head(200, [], None)
+        attempt.receiver.data(exception("throttlingException", {"message": "Too many requests"}))
+        gateway.clock.advance(2)
+    assert len(gateway.transport.calls) == 2
     assert gateway.client.status == 429
     assert gateway.error["type"] == "rate_limit_error"
     assert gateway.client.headers[b"x-should-retry"] == b"true"
@@ -541,11 +544,13 @@ def test_a_body_that_is_not_json_is_a_400() -> None:
 
 
 def test_an_endless_error_body_is_not_kept() -> None:
-    gateway, call = streaming()
-    call.receiver.head(503, [], None)
-    for _ in range(100):
-        call.receiver.data(b"x" * 65536)
-    call.receiver.complete()
+    gateway, _ = streaming()
+    for call in gateway.transport.calls:
+        call.receiver.head(503, [], None)
+        for _ in range(100):
+            call.receiver.data(b"x" * 65536)
+        call.receiver.complete()
+        gateway.clock.advance(1)
     assert gateway.client.status in {502, 529}
     assert len(gateway.client.body) < 2000
 
