@@ -45,8 +45,9 @@ class Peer:
     def send(self, data: bytes) -> None:
         self._connection.sendall(data)
 
-    def close(self) -> None:
-        """An orderly end: close_notify, then FIN."""
+    def close(self, *, patience: float = 60) -> None:
+        """An orderly end: close_notify, then FIN, when the other side has answered or `patience` seconds are over."""
+        self._connection.settimeout(patience)
         with suppress(OSError):
             self._connection.unwrap()
         self._connection.close()
@@ -55,6 +56,10 @@ class Peer:
         """A FIN without close_notify, as a process that died leaves it."""
         self._connection.shutdown(socket.SHUT_RDWR)
         self._connection.close()
+
+    def half_close(self) -> None:
+        """A FIN, and a socket that could still be written to."""
+        self._connection.shutdown(socket.SHUT_WR)
 
     def reset(self) -> None:
         """A RST."""
@@ -71,12 +76,12 @@ class Peer:
 class RawUpstream:
     """Both providers at one port. `behaviour` is called in a thread of its own for each connection."""
 
-    def __init__(self, folder: Path) -> None:
-        authority = Authority()
-        self.ca_file = authority.write_ca(folder / "raw-ca.pem")
+    def __init__(self, folder: Path, authority: Authority | None = None) -> None:
+        self.authority = authority or Authority()
+        self.ca_file = self.authority.write_ca(folder / "raw-ca.pem")
         self.behaviour: Behaviour = Peer.close
         self.connections = 0
-        self._context = authority.server_context(HOST, host(REGION))
+        self._context = self.authority.server_context(HOST, host(REGION))
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self._thread = threading.Thread(target=self._accept, name="raw-upstream", daemon=True)
 

@@ -50,7 +50,6 @@ class UpstreamConnection(asyncio.Protocol):
         self._head_done = False
         self._until_close = False
         self._reusable = False
-        self.idle_since = 0.0
         self._writer: SlicedWriter | None = None
 
     @property

@@ -3,6 +3,9 @@
 from openclaude.domain.errors import ApiError, upstream_unreachable
 from openclaude.domain.http import Origin
 
+RETRY_AFTER = 2
+"""Seconds after which a client of an overloaded gateway may come back: a request or two have ended by then."""
+
 
 def trouble(origin: Origin, what: str) -> ApiError:
     """A provider did something that ends the request; `what` follows its name."""
@@ -18,6 +21,18 @@ def timed_out(origin: Origin, seconds: float) -> ApiError:
         "timeout_error",
         f"openClaude: {origin} did not accept a connection within {seconds:.0f} s. hint: check the network",
         retry=True,
+    )
+
+
+def exhausted(origin: Origin) -> ApiError:
+    """There is no descriptor for a connection; requests under way go on, and this one can be sent again soon."""
+    return ApiError(
+        529,
+        "overloaded_error",
+        f"openClaude: no file descriptor is left for a connection to {origin}, nothing was sent. "
+        "hint: raise the limit of open files (`ulimit -n`) and run `openclaude restart`, or end some sessions",
+        retry=True,
+        retry_after=RETRY_AFTER,
     )
 
 

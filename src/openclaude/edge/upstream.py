@@ -5,67 +5,115 @@ a model may already be generating.
 """
 
 import asyncio
+import socket
 import ssl
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from openclaude.credentials.sealed import AuthorizedRequest
 from openclaude.domain.errors import ApiError
 from openclaude.domain.http import Origin
+from openclaude.edge import reach
 from openclaude.edge.connection import Call, Report, UpstreamConnection
 from openclaude.edge.dial import DialMap
 from openclaude.edge.egress import EgressError, EgressWall, refusal
-from openclaude.edge.trouble import reason, timed_out, trouble
+from openclaude.edge.trouble import exhausted, reason, timed_out, trouble
 from openclaude.ports import Receiver
 
 CONNECT_SECONDS: Final = 10.0
 IDLE_SECONDS: Final = 30.0
 """How long an unused connection is kept; providers close theirs after a minute or more."""
+MAX_AGE: Final = 300.0
+"""Seconds after which a connection is not used again, so that a name that moved is followed however busy a session is."""
+QUIET_SECONDS: Final = 1.0
+"""A connection unused for longer than this may have lost its network in the meantime."""
+_COUNTS_SLEEP: Final[int] = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+"""On Linux the monotonic clock stands still while the machine sleeps, on macOS CLOCK_MONOTONIC does not."""
+
+
+Resolve = Callable[[str, int], Awaitable[list[reach.Address]]]
+
+
+def waking_clock() -> float:
+    """Seconds on a clock that goes on while the machine sleeps: sleeping counts as being unused."""
+    return time.clock_gettime(_COUNTS_SLEEP)
+
+
+@dataclass(slots=True)
+class Line:
+    """What a pool knows of one of its connections: its socket, when it was opened, and since when it is unused."""
+
+    socket: socket.socket
+    opened: float
+    idle_since: float
+
+    def fit(self, now: float) -> bool:
+        """Whether it may carry another request."""
+        idle = now - self.idle_since
+        return (
+            idle <= IDLE_SECONDS
+            and now - self.opened <= MAX_AGE
+            and reach.silent(self.socket)
+            and (idle <= QUIET_SECONDS or reach.still_the_way(self.socket))
+        )
 
 
 class Pool:
-    """The connections to one origin."""
+    """The connections to one origin.
 
-    def __init__(self, origin: Origin, dial: DialMap, tls: ssl.SSLContext, report: Report) -> None:
+    Args:
+        clock: seconds, also while the machine sleeps.
+        resolve: where a name leads; asked for each connection.
+    """
+
+    def __init__(
+        self,
+        origin: Origin,
+        dial: DialMap,
+        tls: ssl.SSLContext,
+        report: Report,
+        *,
+        clock: Callable[[], float] = waking_clock,
+        resolve: Resolve = reach.resolve,
+    ) -> None:
         self.origin = origin
         self.report = report
         self._dial = dial
         self._tls = tls
+        self._clock = clock
+        self._resolve = resolve
         self._idle: list[UpstreamConnection] = []
-        self._all: set[UpstreamConnection] = set()
+        self._lines: dict[UpstreamConnection, Line] = {}
         self._loop = asyncio.get_running_loop()
 
     def take(self) -> UpstreamConnection | None:
-        """The connection used last, if one is alive and fresh."""
-        oldest = self._loop.time() - IDLE_SECONDS
+        """The connection used last, if one is alive and fresh. Those that are not are closed."""
+        if not self._idle:
+            return None
+        now = self._clock()
         while self._idle:
             connection = self._idle.pop()
-            if connection.usable and connection.idle_since >= oldest:
+            if connection.usable and self._lines[connection].fit(now):
                 return connection
             connection.close()
         return None
 
     def give_back(self, connection: UpstreamConnection) -> None:
-        connection.idle_since = self._loop.time()
+        self._lines[connection].idle_since = self._clock()
         self._idle.append(connection)
 
     def forget(self, connection: UpstreamConnection) -> None:
-        self._all.discard(connection)
+        self._lines.pop(connection, None)
         if connection in self._idle:
             self._idle.remove(connection)
 
     async def connect(self, call: Call) -> None:
         """Dial for a call; its receiver hears of every way this can fail."""
-        host, port = self._dial.address(self.origin)
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
-                _, connection = await self._loop.create_connection(
-                    lambda: UpstreamConnection(self),
-                    host,
-                    port,
-                    ssl=self._tls,
-                    server_hostname=self.origin.host,
-                )
+                connection, line = await self._open()
         except ssl.SSLCertVerificationError as error:
             call.failed(
                 self.trouble(f"presented a certificate that is not valid for it ({error.verify_message})")
@@ -73,23 +121,53 @@ class Pool:
         except TimeoutError:
             call.failed(timed_out(self.origin, CONNECT_SECONDS))
         except OSError as error:
-            call.failed(self.trouble(f"cannot be reached ({reason(error)})"))
+            call.failed(self._unreachable(error))
         else:
-            self._hand_over(connection, call)
+            self._hand_over(connection, line, call)
 
-    def _hand_over(self, connection: UpstreamConnection, call: Call) -> None:
+    async def _open(self) -> tuple[UpstreamConnection, Line]:
+        """A connection behind TLS. An address that accepts but breaks off the handshake gives way to the others, once."""
+        addresses = await self._resolve(*self._dial.address(self.origin))
+        answered, plain = await reach.race(addresses)
+        others = [address for address in addresses if address != answered]
+        try:
+            return await self._secured(plain)
+        except ssl.SSLCertVerificationError:
+            raise
+        except OSError:
+            if not others:
+                raise
+            return await self._secured((await reach.race(others)).socket)
+
+    async def _secured(self, plain: socket.socket) -> tuple[UpstreamConnection, Line]:
+        try:
+            _, connection = await self._loop.create_connection(
+                lambda: UpstreamConnection(self), sock=plain, ssl=self._tls, server_hostname=self.origin.host
+            )
+        except BaseException:
+            plain.close()
+            raise
+        now = self._clock()
+        return connection, Line(plain, now, now)
+
+    def _hand_over(self, connection: UpstreamConnection, line: Line, call: Call) -> None:
         """Give a fresh connection its call. A provider may have closed it in the turn of the loop since it was opened."""
         if connection.usable:
-            self._all.add(connection)
+            self._lines[connection] = line
             call.attach(connection)
         else:
             call.failed(self.trouble("closed the connection as soon as it was open"))
+
+    def _unreachable(self, error: OSError) -> ApiError:
+        if reach.is_exhausted(error) or (isinstance(error, socket.gaierror) and reach.no_descriptor_left()):
+            return exhausted(self.origin)
+        return self.trouble(f"cannot be reached ({reason(error)})")
 
     def trouble(self, what: str) -> ApiError:
         return trouble(self.origin, what)
 
     def close(self) -> None:
-        for connection in tuple(self._all):
+        for connection in tuple(self._lines):
             connection.close()
 
 
@@ -101,15 +179,25 @@ class UpstreamTransport:
         dial: where origins are dialled.
         report: told of exceptions that no rule foresaw.
         wall: looks at every head.
+        clock, resolve: as `Pool` has them.
     """
 
     def __init__(
-        self, *, tls: Callable[[], ssl.SSLContext], dial: DialMap, report: Report, wall: EgressWall
+        self,
+        *,
+        tls: Callable[[], ssl.SSLContext],
+        dial: DialMap,
+        report: Report,
+        wall: EgressWall,
+        clock: Callable[[], float] = waking_clock,
+        resolve: Resolve = reach.resolve,
     ) -> None:
         self._tls = tls
         self._wall = wall
         self._dial = dial
         self._report = report
+        self._clock = clock
+        self._resolve = resolve
         self._pools: dict[Origin, Pool] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
@@ -127,7 +215,12 @@ class UpstreamTransport:
         pool = self._pools.get(authorized.origin)
         if pool is None:
             pool = self._pools[authorized.origin] = Pool(
-                authorized.origin, self._dial, self._tls(), self._report
+                authorized.origin,
+                self._dial,
+                self._tls(),
+                self._report,
+                clock=self._clock,
+                resolve=self._resolve,
             )
         call.hold((head, *body))
         connection = pool.take()

@@ -1,7 +1,15 @@
 """What the transport does with a connection; faults over real sockets are in tests/integration."""
 
 import asyncio
+import contextlib
+import os
+import resource
+import socket
 import ssl
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -9,15 +17,22 @@ from openclaude.credentials.policies import Passthrough
 from openclaude.credentials.sealed import AuthorizedRequest, ClientCredential
 from openclaude.domain.errors import ApiError
 from openclaude.domain.http import Origin, SafeHeaders, UpstreamRequest
+from openclaude.edge import dial
 from openclaude.edge.connection import WRITE_HIGH, Call, UpstreamConnection
 from openclaude.edge.dial import DialMap
 from openclaude.edge.egress import EgressWall, head_bytes
+from openclaude.edge.reach import Address
+from openclaude.edge.tls import trusting
 from openclaude.edge.upstream import (
+    Line,
     Pool,
     UpstreamTransport,
 )
+from support.rawupstream import Peer, RawUpstream
 
 pytestmark = pytest.mark.anyio
+ANTHROPIC = Origin("api.anthropic.com")
+LINE = Line(socket.socket(), 0, 0)
 REQUEST = UpstreamRequest(b"POST", b"/v1/messages?beta=true", SafeHeaders([(b"X-App", b"cli")]), 5)
 
 
@@ -55,7 +70,7 @@ async def test_a_connection_that_was_closed_before_its_first_use_fails_its_call_
     pool = Pool(Origin("api.anthropic.com"), DialMap(), ssl.create_default_context(), ignore)
     witness = Witness()
     call = Call(witness, 5)
-    pool._hand_over(UpstreamConnection(pool), call)
+    pool._hand_over(UpstreamConnection(pool), LINE, call)
     assert [(error.status, error.type, error.retry) for error in witness.failures] == [
         (502, "api_error", True)
     ]
@@ -89,7 +104,7 @@ async def test_a_client_that_uploads_while_the_provider_is_dialled_is_held_back(
     assert witness.pressure == ["full"]
     connection = UpstreamConnection(pool)
     connection.connection_made(Sink())
-    pool._hand_over(connection, call)
+    pool._hand_over(connection, LINE, call)
     assert witness.pressure == ["full", "drained"]
 
 
@@ -108,3 +123,200 @@ async def test_nothing_is_ever_sent_in_the_clear() -> None:
     plain = AuthorizedRequest(Origin("127.0.0.1", 80, "http"), REQUEST, "route-key", b"")
     with pytest.raises(ValueError, match="it is not https"):
         transport.send(plain, (), Witness())
+
+
+class Answered(Witness):
+    """A receiver that one can wait for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.status = 0
+        self.over = asyncio.Event()
+
+    def head(self, status, headers, length) -> None:
+        self.status = status
+
+    def complete(self) -> None:
+        self.over.set()
+
+    def failed(self, error: ApiError) -> None:
+        super().failed(error)
+        self.over.set()
+
+
+class Scene:
+    """A transport, a provider below HTTP, and a clock that a test turns."""
+
+    def __init__(self, upstream: RawUpstream, login: str) -> None:
+        self.upstream = upstream
+        self.seconds = 1000.0
+        self.addresses = [dial.parse(upstream.connect_to).address(ANTHROPIC)]
+        self.asked: list[tuple[str, int]] = []
+        self.transport = UpstreamTransport(
+            tls=trusting(upstream.ca_file),
+            dial=DialMap(),
+            report=ignore,
+            wall=EgressWall((), stopped=lambda *_: None),
+            clock=lambda: self.seconds,
+            resolve=self._resolve,
+        )
+        self._credential = ClientCredential([(b"authorization", b"Bearer " + login.encode())])
+
+    async def _resolve(self, host: str, port: int) -> list[Address]:
+        self.asked.append((host, port))
+        return [Address(socket.AF_INET, where) for where in self.addresses]
+
+    async def ask(self) -> Answered:
+        """One request, to its end."""
+        answer = Answered()
+        self.transport.send(Passthrough().authorize(REQUEST, self._credential), (b"hello",), answer)
+        async with asyncio.timeout(20):
+            await answer.over.wait()
+        return answer
+
+
+class Serving:
+    """A provider's behaviour: answers requests, and does as `then` says after each answer."""
+
+    def __init__(self, then: Callable[[Peer], None] = lambda _: None) -> None:
+        self.then = then
+        self.done = threading.Semaphore(0)
+        self.requests = 0
+
+    def __call__(self, peer: Peer) -> None:
+        while True:
+            peer.read_request()
+            self.requests += 1
+            peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+            self.then(peer)
+            self.done.release()
+
+
+@pytest.fixture
+async def scene(tmp_path: Path, canary: Callable[[str], str]) -> AsyncIterator[Scene]:
+    with RawUpstream(tmp_path) as upstream:
+        made = Scene(upstream, canary("sk-ant-" + "oat01-"))
+        yield made
+        made.transport.close()
+
+
+async def test_a_connection_is_used_for_one_request_after_the_other(scene: Scene) -> None:
+    scene.upstream.behaviour = Serving()
+    for _ in range(3):
+        assert (await scene.ask()).status == 200
+    assert scene.upstream.connections == 1
+
+
+ENDS = {
+    "an orderly end": lambda peer: peer.close(patience=0.02),
+    "an end without a word": Peer.drop,
+    "a reset": Peer.reset,
+    "half an end": Peer.half_close,
+    "bytes that nobody asked for": lambda peer: peer.send(b"HTTP/1.1 408 Request Timeout\r\n\r\n"),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+async def test_a_connection_that_died_while_unused_is_not_used_again(scene: Scene, end: str) -> None:
+    """The loop has not heard of it yet: this thread waits for the end, and sends in the same turn."""
+    told = threading.Event()
+
+    def die(peer: Peer) -> None:
+        if not told.is_set():
+            told.wait()
+            ENDS[end](peer)
+
+    served = scene.upstream.behaviour = Serving(die)
+    assert (await scene.ask()).status == 200
+    told.set()
+    served.done.acquire()
+    time.sleep(0.05)  # noqa: ASYNC251  the loop must not turn meanwhile
+    answer = await scene.ask()
+    assert (answer.status, answer.failures) == (200, [])
+    assert (scene.upstream.connections, served.requests) == (2, 2)
+
+
+@pytest.mark.parametrize(("seconds", "connections"), [(29, 1), (31, 2), (3600, 2)])
+async def test_a_connection_that_slept_is_not_used_again(
+    scene: Scene, seconds: int, connections: int
+) -> None:
+    scene.upstream.behaviour = Serving()
+    await scene.ask()
+    scene.seconds += seconds
+    assert (await scene.ask()).status == 200
+    assert scene.upstream.connections == connections
+
+
+async def test_a_name_that_moved_is_followed_after_five_minutes_even_by_a_busy_session(
+    scene: Scene, tmp_path: Path
+) -> None:
+    scene.upstream.behaviour = Serving()
+    for _ in range(15):
+        await scene.ask()
+        scene.seconds += 20
+    assert (scene.upstream.connections, scene.asked) == (1, [("api.anthropic.com", 443)])
+    with RawUpstream(tmp_path, authority=scene.upstream.authority) as moved:
+        moved.behaviour = Serving()
+        scene.addresses = [dial.parse(moved.connect_to).address(ANTHROPIC)]
+        scene.seconds += 1
+        assert (await scene.ask()).status == 200
+        assert (scene.upstream.connections, moved.connections) == (1, 1)
+        assert scene.asked == [("api.anthropic.com", 443)] * 2
+
+
+async def test_a_connection_whose_network_is_gone_is_not_used_again(scene: Scene) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.create_connection(server.getsockname(), source_address=("127.0.0.9", 0)) as ours,
+    ):
+        ours.setblocking(False)
+        line = Line(ours, scene.seconds, scene.seconds)
+        assert line.fit(scene.seconds + 0.5)  # a second has not passed: nobody changes networks that often
+        assert not line.fit(scene.seconds + 1.5)
+
+
+async def test_an_address_that_breaks_off_the_handshake_gives_way_to_the_next(scene: Scene) -> None:
+    scene.upstream.behaviour = Serving()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        seen: list[bytes] = []
+
+        def hang_up() -> None:
+            connection, _ = server.accept()
+            with connection:
+                seen.append(connection.recv(65536))
+
+        thread = threading.Thread(target=hang_up)
+        thread.start()
+        scene.addresses.insert(0, server.getsockname())
+        answer = await scene.ask()
+        thread.join()
+    assert (answer.status, answer.failures) == (200, [])
+    assert seen[0][:1] == b"\x16"  # the beginning of a handshake, and nothing of the request
+
+
+async def test_without_a_descriptor_a_request_is_told_to_come_back(scene: Scene) -> None:
+    scene.upstream.behaviour = Serving()
+    with no_descriptors():
+        answer = await scene.ask()
+    [error] = answer.failures
+    assert (error.status, error.type, error.retry, error.retry_after) == (529, "overloaded_error", True, 2)
+    assert "ulimit -n" in error.message
+    assert (await scene.ask()).status == 200
+
+
+@contextlib.contextmanager
+def no_descriptors() -> Iterator[None]:
+    """Every file descriptor that this process may have is taken."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    spare = os.dup(0)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (spare + 1, hard))
+    taken: list[int] = [spare]
+    try:
+        with contextlib.suppress(OSError):
+            while True:
+                taken.append(os.dup(0))
+        yield
+    finally:
+        for number in taken:
+            os.close(number)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
