@@ -198,6 +198,7 @@ class Gateway:
             "certificates": self._certificates,
             "credentials": lambda _: {"credentials": self.store.held()},
             "reload": self._reload,
+            "plan": lambda _: {"plan": self.services.quota.shown(self.services.clock.now().timestamp())},
         }
 
     def _status(self, started: float) -> Mapping[str, Any]:

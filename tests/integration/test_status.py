@@ -45,6 +45,8 @@ def test_it_shows_routes_keys_and_the_last_errors_at_a_glance(
     assert "qwen-3-coder to https://bedrock-runtime.us-west-2.amazonaws.com\n" in done.stdout
     assert re.fullmatch(r"valid until \d\d \w+ \d{4}, 89 days left", lines["certificate"])
     assert lines["keys"] == "AWS's default chain, by env, without an end"
+    assert lines["plan"] == "5h at 25 %"
+    assert "            7d at 50 %\n            allowed said at " in done.stdout
     assert lines["errors"].endswith("  qwen-3-coder at bedrock: HTTP 403, complete")
 
 
@@ -54,6 +56,9 @@ def test_the_same_is_there_as_json(home: Home, worked: tuple[World, Gateway]) ->
     assert found["routes"]["claude-*"] == "https://api.anthropic.com"
     assert found["credentials"] == [
         {"profile": None, "region": "us-west-2", "method": "env", "expires": None}
+    ]
+    assert [(row["status"], row["claim"], len(row["windows"])) for row in found["plan"]] == [
+        ("allowed", "five_hour", 2)
     ]
     assert [(row["model"], row["status"]) for row in found["last_errors"]] == [("qwen-3-coder", "403")]
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TextIO
 
 from openclaude import __version__
+from openclaude.cli import quota
 from openclaude.cli.common import PROBLEMS, Setup, explain, say, setup
 from openclaude.cli.routes import destination
 from openclaude.launcher import control, daemon, logread
@@ -62,6 +63,7 @@ def _as_json(found: Setup, running: Running | None) -> dict[str, Any]:
         "routes": routes,
         "certificate_ends": _certificate_end(found),
         "credentials": _credentials(found),
+        **quota.ask(found.state.run),
         "last_errors": errors,
     }
 
@@ -80,6 +82,8 @@ def _lines(found: Setup, running: Running) -> list[str]:
     lines += _listed(
         "keys", [_key_line(row) for row in _credentials(found)] or ["none is held at the moment"]
     )
+    plan = quota.ask(found.state.run)["plan"]
+    lines += _listed("plan", quota.plan_lines(plan, quota.local_now()))
     errors = [_error_line(row) for row in _errors(found)]
     return lines + _listed("errors", errors or ["none in the last 24 h"])
 

@@ -37,9 +37,13 @@ _KEY_ID: Final = re.compile(rb"A[KS]IA[A-Z2-7]{16}")
 
 @dataclass(slots=True)
 class Known:
-    """What is remembered of one secret: its kind, and the origins it was bound to where it is bound to any."""
+    """What is remembered of one secret: its kind, and the origins it was bound to where it is bound to any.
+
+    `number` tells it from others: secrets are counted from 1 as they are met, and nothing of them is in it.
+    """
 
     kind: str
+    number: int
     bound: set[Origin] = field(default_factory=set)
     pieces: list[tuple[int, bytes]] = field(default_factory=list, repr=False)
 
@@ -51,6 +55,7 @@ class Fingerprints:
         self._key = secrets.token_bytes(16)
         self._known: OrderedDict[bytes, Known] = OrderedDict()
         self._pieces: dict[int, dict[bytes, Known]] = {}
+        self._met = 0
 
     def __len__(self) -> int:
         return len(self._known)
@@ -58,18 +63,20 @@ class Fingerprints:
     def __repr__(self) -> str:
         return f"<Fingerprints of {len(self)} secrets>"
 
-    def remember(self, secret: bytes, kind: str, bound: Collection[Origin] = ()) -> None:
-        """Take note of a secret. Shorter than `WINDOW` is too short to be one."""
+    def remember(self, secret: bytes, kind: str, bound: Collection[Origin] = ()) -> int:
+        """Take note of a secret; the result is its number. Shorter than `WINDOW` is too short to be one: 0."""
         if len(secret) < WINDOW:
-            return
+            return 0
         name = self._digest(secret)
         known = self._known.get(name)
         if known is None:
-            known = self._known[name] = Known(kind)
+            self._met += 1
+            known = self._known[name] = Known(kind, self._met)
             self._index(known, secret)
             if len(self._known) > MOST:
                 self._forget()
         known.bound.update(bound)
+        return known.number
 
     def stray(self, text: bytes, at_home: Callable[[Known], bool]) -> Known | None:
         """A secret in a text where it is not at home, or None."""

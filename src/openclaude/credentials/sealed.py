@@ -37,9 +37,10 @@ class ClientCredential(Sealed):
     """The login a client sent with one request.
 
     `header` names the header it came in (lower case; two names joined by ", " when a client sent both).
+    `number` is the same for the same login as long as this process lives, and says nothing else of it.
     """
 
-    __slots__ = ("header",)
+    __slots__ = ("header", "number")
 
     def __init__(self, pairs: Iterable[Header]) -> None:
         kept = tuple(pairs)
@@ -48,7 +49,7 @@ class ClientCredential(Sealed):
         self.header = ", ".join(name.lower().decode() for name, _ in kept)
         _vault.put(self, b"".join(b"%b: %b\r\n" % pair for pair in kept))
         for _, value in kept:
-            fingerprints.KNOWN.remember(value.rpartition(b" ")[2], fingerprints.CLIENT_LOGIN)
+            self.number = fingerprints.KNOWN.remember(value.rpartition(b" ")[2], fingerprints.CLIENT_LOGIN)
 
 
 class RouteKey(Sealed):

@@ -10,6 +10,7 @@ from typing import TypeVar
 from openclaude.domain.access import AccessRecord
 from openclaude.domain.errors import ApiError
 from openclaude.domain.http import CLOSE, Header, InboundRequest, Origin
+from openclaude.gateway.plan import PlanQuota
 from openclaude.gateway.retries import Budget, patience
 from openclaude.ports import AccessLog, ClientSide, Clock, Transport, Worker
 
@@ -58,6 +59,7 @@ class Services:
     chance: Callable[[], float] = random.random
     """A random number from 0 to 1."""
     budgets: dict[tuple[str, str], Budget] = field(default_factory=dict)
+    quota: PlanQuota = field(default_factory=PlanQuota)
 
     def budget_of(self, route: str, model: str) -> Budget:
         """What a route has for repetitions; routes to the same model share it."""
@@ -167,6 +169,11 @@ class Answer:
     def stream(self, headers: Sequence[Header] = ()) -> None:
         """The head of a server-sent event stream."""
         self.start(200, [*SSE_HEADERS, *self._request_id(), *headers], None)
+
+    def told_plan(self, login: int, headers: Sequence[Header]) -> None:
+        """The provider has said how full this login's plan is."""
+        services = self._services
+        services.quota.hear(login, self.record.upstream_model, headers, services.clock.now().timestamp())
 
     def pause_body(self) -> None:
         if not self.over:

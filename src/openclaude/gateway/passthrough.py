@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 from openclaude.credentials.sealed import ClientCredential
 from openclaude.domain.errors import ApiError
-from openclaude.domain.http import Header
+from openclaude.domain.http import Endpoint, Header
 from openclaude.gateway.exchange import Answer
 from openclaude.gateway.observers import Observer, UsageMeter, watch, with_usage
+from openclaude.gateway.plan import PREFIX as PLAN
 from openclaude.gateway.routes import PassthroughRoute
 from openclaude.ports import Transport, UpstreamCall
 
@@ -24,12 +25,13 @@ NO_LOGIN = ApiError(
 class PassthroughExchange:
     """One request on its way to the Anthropic API and back."""
 
-    __slots__ = ("_answer", "_call", "_meter", "_observers", "_route")
+    __slots__ = ("_answer", "_call", "_login", "_meter", "_observers", "_route")
 
     def __init__(self, answer: Answer, route: PassthroughRoute) -> None:
         self._answer = answer
         self._route = route
         self._call: UpstreamCall | None = None
+        self._login = 0
         self._meter: UsageMeter | None = None
         self._observers: list[Observer] = []
 
@@ -49,6 +51,7 @@ class PassthroughExchange:
         except ApiError as error:
             self._answer.refuse(error)
             return
+        self._login = credential.number
         self._answer.record.credential = f"client login ({credential.header})"
         self._call = transport.send(self._route.policy.authorize(request, credential), pieces, self)
 
@@ -81,10 +84,15 @@ class PassthroughExchange:
             self._answer.refuse(_redirected(status))
             return
         shown = self._route.adapter.response_headers(headers)
+        of_plan = False
         for name, value in shown:
             key = name.lower()
             if key == b"request-id":
                 self._answer.record.upstream_request_id = value.decode("latin-1")[:80]
+            elif not of_plan and key.startswith(PLAN):
+                of_plan = True
+        if of_plan and self._answer.request.endpoint is Endpoint.MESSAGES:
+            self._answer.told_plan(self._login, shown)
         if not any(name.lower() == b"content-encoding" for name, _ in shown):
             self._meter = UsageMeter()
             self._observers.append(self._meter)
