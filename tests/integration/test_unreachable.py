@@ -214,6 +214,26 @@ def test_what_is_not_an_http_answer_becomes_one_error_after_one_attempt(
     assert raw.upstream.connections == before + 1
 
 
+@pytest.mark.parametrize(("how", "whole"), [("close", True), ("drop", False)])
+def test_an_answer_that_ends_with_its_connection_is_whole_only_if_tls_says_so(
+    raw: Raw, route: str, how: str, whole: bool
+) -> None:
+    text = b'{"output":{"message":{"role":"assistant","content":[]}},"stopReason":"end_turn","usage":{}}'
+
+    def behave(peer: Peer) -> None:
+        peer.read_request()
+        peer.send(OK + b"\r\n" + text)
+        getattr(peer, how)()
+
+    raw.upstream.behaviour = behave
+    response = raw.site.ask(route, stream=False)
+    if route == "anthropic":
+        assert (response.status, response.whole) == (200, whole)
+        assert text.startswith(response.body)
+    else:
+        assert response.status == (200 if whole else 502)
+
+
 def test_a_kept_connection_that_its_provider_closed_is_not_used_again(raw: Raw, route: str) -> None:
     def once(peer: Peer) -> None:
         peer.read_request()

@@ -49,6 +49,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._head_bytes = 0
         self._head_done = False
         self._until_close = False
+        self._closed_well = False
         self._reusable = False
         self._writer: SlicedWriter | None = None
 
@@ -116,6 +117,8 @@ class UpstreamConnection(asyncio.Protocol):
                 self._fail("sent a response head that is too large")
 
     def eof_received(self) -> bool:
+        """TLS said that its stream is complete. uvloop does not call this for a connection that just ends."""
+        self._closed_well = True
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -124,7 +127,7 @@ class UpstreamConnection(asyncio.Protocol):
         call, self._call = self._call, None
         if call is None:
             return
-        if self._until_close and self._head_done and exc is None:
+        if self._until_close and self._head_done and self._closed_well and exc is None:
             call.complete()
         else:
             call.failed(self._pool.trouble("closed the connection before the answer was complete"))

@@ -12,6 +12,7 @@ from openclaude.domain.errors import ApiError
 from openclaude.domain.http import CLOSE, Header, InboundRequest, Origin
 from openclaude.gateway.plan import PlanQuota
 from openclaude.gateway.retries import Budget, patience
+from openclaude.gateway.sweep import Sweep
 from openclaude.ports import AccessLog, ClientSide, Clock, Transport, Worker
 
 JSON_HEADERS: tuple[Header, ...] = ((b"content-type", b"application/json"),)
@@ -60,6 +61,10 @@ class Services:
     """A random number from 0 to 1."""
     budgets: dict[tuple[str, str], Budget] = field(default_factory=dict)
     quota: PlanQuota = field(default_factory=PlanQuota)
+    sweep: Sweep = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.sweep = Sweep(self.clock)
 
     def budget_of(self, route: str, model: str) -> Budget:
         """What a route has for repetitions; routes to the same model share it."""

@@ -4,16 +4,23 @@ Nothing is retried here: the client has its own ladder of eleven attempts, and t
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 from openclaude.credentials.sealed import ClientCredential
 from openclaude.domain.errors import ApiError
 from openclaude.domain.http import Endpoint, Header
+from openclaude.gateway import refusals
 from openclaude.gateway.exchange import Answer
 from openclaude.gateway.observers import Observer, UsageMeter, watch, with_usage
 from openclaude.gateway.plan import PREFIX as PLAN
 from openclaude.gateway.routes import PassthroughRoute
+from openclaude.gateway.sweep import Sweep
 from openclaude.ports import Transport, UpstreamCall
 
+IDLE: Final = 300.0
+"""Seconds between two reads of an answer that has begun. Anthropic pings a stream that is silent far more often."""
+STALL: Final = 240.0
+"""Seconds for which the provider may not take any of an upload; the server gives up the connection a minute later."""
 NO_LOGIN = ApiError(
     401,
     "authentication_error",
@@ -25,11 +32,27 @@ NO_LOGIN = ApiError(
 class PassthroughExchange:
     """One request on its way to the Anthropic API and back."""
 
-    __slots__ = ("_answer", "_call", "_login", "_meter", "_observers", "_route")
+    __slots__ = (
+        "_answer",
+        "_call",
+        "_client_slow",
+        "_login",
+        "_meter",
+        "_moved",
+        "_observers",
+        "_quiet_since",
+        "_route",
+        "_sweep",
+        "_upstream_slow",
+    )
 
-    def __init__(self, answer: Answer, route: PassthroughRoute) -> None:
+    def __init__(self, answer: Answer, route: PassthroughRoute, sweep: Sweep) -> None:
         self._answer = answer
         self._route = route
+        self._sweep = sweep
+        self._moved = -1
+        self._quiet_since = 0.0
+        self._client_slow = self._upstream_slow = False
         self._call: UpstreamCall | None = None
         self._login = 0
         self._meter: UsageMeter | None = None
@@ -54,6 +77,7 @@ class PassthroughExchange:
         self._login = credential.number
         self._answer.record.credential = f"client login ({credential.header})"
         self._call = transport.send(self._route.policy.authorize(request, credential), pieces, self)
+        self._sweep.add(self)
 
     # the client's end
 
@@ -69,10 +93,12 @@ class PassthroughExchange:
         self._answer.close("client_left")
 
     def client_full(self) -> None:
+        self._client_slow = True
         if self._call is not None:
             self._call.pause()
 
     def client_drained(self) -> None:
+        self._client_slow = False
         if self._call is not None:
             self._call.resume()
 
@@ -104,12 +130,16 @@ class PassthroughExchange:
         self._answer.write(data)
 
     def complete(self) -> None:
-        self._call = None
+        self._gone()
         self._count()
         self._answer.end()
 
     def failed(self, error: ApiError) -> None:
-        self._call = None
+        self._gone()
+        self._fail(error)
+
+    def _fail(self, error: ApiError) -> None:
+        """An HTTP error while nothing was sent; otherwise the client's connection is cut like the provider's."""
         self._count()
         if self._answer.started:
             self._answer.abort()
@@ -117,17 +147,46 @@ class PassthroughExchange:
             self._answer.refuse(error)
 
     def upstream_full(self) -> None:
+        self._upstream_slow = True
         self._answer.pause_body()
 
     def upstream_drained(self) -> None:
+        self._upstream_slow = False
         self._answer.resume_body()
+
+    # time
+
+    def look(self, now: float) -> None:
+        """End an answer that has fallen silent. What counts is bytes that went by, so that no event costs anything."""
+        record = self._answer.record
+        moved = record.bytes_in + record.bytes_out
+        if moved != self._moved or self._client_slow:
+            self._moved, self._quiet_since = moved, now
+        elif (error := self._verdict(now, now - self._quiet_since)) is not None:
+            self._drop_upstream()
+            self._fail(error)
+
+    def _verdict(self, now: float, quiet: float) -> ApiError | None:
+        """What is said of a silence of so many seconds; None while it may last."""
+        answer, origin = self._answer, str(self._route.origin)
+        if answer.started:
+            return refusals.silent(IDLE, origin) if quiet >= IDLE else None
+        if self._upstream_slow and quiet >= STALL:
+            return refusals.stalled(STALL, origin)
+        deadline = answer.deadline
+        return refusals.late(deadline - answer.started_at, origin) if now >= deadline else None
 
     def _count(self) -> None:
         if self._meter is not None:
             with_usage(self._answer.record, self._meter.usage())
 
+    def _gone(self) -> None:
+        self._call = None
+        self._sweep.discard(self)
+
     def _drop_upstream(self) -> None:
-        call, self._call = self._call, None
+        call = self._call
+        self._gone()
         if call is not None:
             call.cancel()
 

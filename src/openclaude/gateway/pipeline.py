@@ -196,7 +196,7 @@ class Intake:
                 total += len(renamed) - len(held)
                 held = renamed
             self._answer.record.upstream_model = decision.name
-            relay = PassthroughExchange(self._answer, route)
+            relay = PassthroughExchange(self._answer, route, self._pipeline.services.sweep)
             relay.open(self._pipeline.services.transport, self._credential, (held,), total)
             return relay
         kind = CountExchange if self._answer.request.endpoint is Endpoint.COUNT_TOKENS else TranslatedExchange

@@ -58,11 +58,20 @@ def late(seconds: float, origin: str) -> ApiError:
     )
 
 
+def stalled(limit: float, origin: str) -> ApiError:
+    return ApiError(
+        504,
+        "timeout_error",
+        f"openClaude: {origin} took nothing of the request for {limit:.0f} s. hint: check the network and try again",
+        retry=True,
+    )
+
+
 def silent(limit: float, origin: str) -> ApiError:
     return ApiError(
         504,
         "timeout_error",
-        f"openClaude: {origin} sent nothing for {limit:.0f} s. hint: try again; if it stays, look at the AWS Health page",
+        f"openClaude: {origin} sent nothing for {limit:.0f} s. hint: try again; if it stays, look at the provider's status page",
         retry=True,
     )
 

@@ -74,8 +74,8 @@ def framed(error: ApiError) -> Fault | None:
 
 
 def unconnected(error: ApiError) -> Fault | None:
-    """The fault behind a connection that failed before any answer; None where this gateway stopped the request."""
-    if not error.retry:
+    """The fault behind a connection that failed before any answer; None where the reason lies on this side."""
+    if not error.retry or error.status == 529:
         return None
     # A timeout has used up the time of a second attempt.
     return Fault.TRANSIENT if error.unsent and error.status == 502 else Fault.LOST
