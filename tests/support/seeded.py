@@ -17,13 +17,13 @@ WALL_OFF: Edit = (
 REMEMBER: tuple[Edit, ...] = (
     (
         "credentials/_vault.py",
-        "_SECRETS: WeakKeyDictionary[object, object] = WeakKeyDictionary()\n",
-        "_SECRETS: WeakKeyDictionary[object, object] = WeakKeyDictionary()\nLAST = {}\n",
+        "_SECRETS: dict[int, object] = {}\n",
+        "_SECRETS: dict[int, object] = {}\nLAST = {}\n",
     ),
     (
         "credentials/_vault.py",
-        "    _SECRETS[handle] = secret\n",
-        "    _SECRETS[handle] = LAST[type(handle).__name__] = secret\n",
+        "    _SECRETS[id(handle)] = secret\n",
+        "    _SECRETS[id(handle)] = LAST[type(handle).__name__] = secret\n",
     ),
 )
 """The mistake behind many others: something keeps the last secret of each kind within reach."""

@@ -1,24 +1,30 @@
 """The bytes behind the handles. Only the credentials package imports this module (contract in pyproject.toml).
 
-Entries live exactly as long as their handle: nothing has to remember to delete a secret.
+Entries live exactly as long as their handle: it takes its own out when it is freed (`Sealed.__del__`), and nothing else
+has to remember to delete a secret. They are kept by the handle's address, which names nobody else while the handle lives.
 Python has no private memory; this wall stops mistakes and regressions, not code that sets out to steal.
 """
 
 from typing import TypeVar
-from weakref import WeakKeyDictionary
 
 T = TypeVar("T")
 
-_SECRETS: WeakKeyDictionary[object, object] = WeakKeyDictionary()
+_SECRETS: dict[int, object] = {}
 
 
 def put(handle: object, secret: object) -> None:
-    _SECRETS[handle] = secret
+    """Keep a secret for a handle, which takes it out again when it is freed."""
+    _SECRETS[id(handle)] = secret
 
 
 def get(handle: object, kind: type[T]) -> T:
     """The secret behind `handle`. Raises KeyError for a handle that was never sealed."""
-    secret = _SECRETS[handle]
+    secret = _SECRETS[id(handle)]
     if not isinstance(secret, kind):
         raise TypeError(f"{type(handle).__name__} does not stand for a {kind.__name__}")
     return secret
+
+
+def drop(handle: object) -> None:
+    """The handle is being freed."""
+    _SECRETS.pop(id(handle), None)

@@ -49,13 +49,17 @@ class Known:
 
 
 class Fingerprints:
-    """The secrets one process has met."""
+    """The secrets one process has met.
+
+    Attributes:
+        met: how many it has met. While it stays the same, a look finds what the last one found.
+    """
 
     def __init__(self) -> None:
+        self.met = 0
         self._key = secrets.token_bytes(16)
         self._known: OrderedDict[bytes, Known] = OrderedDict()
         self._pieces: dict[int, dict[bytes, Known]] = {}
-        self._met = 0
 
     def __len__(self) -> int:
         return len(self._known)
@@ -70,8 +74,8 @@ class Fingerprints:
         name = self._digest(secret)
         known = self._known.get(name)
         if known is None:
-            self._met += 1
-            known = self._known[name] = Known(kind, self._met)
+            self.met += 1
+            known = self._known[name] = Known(kind, self.met)
             self._index(known, secret)
             if len(self._known) > MOST:
                 self._forget()

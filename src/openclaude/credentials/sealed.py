@@ -3,12 +3,15 @@
 A handle shows which kind of credential it is and nothing else: repr says sealed, copy and pickle raise.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal, NoReturn
 
 from openclaude.credentials import _vault, fingerprints
 from openclaude.domain.http import LOGIN_HEADERS, Header, Origin, UpstreamRequest
+
+_DIGITS = 12
+"""Of a Content-Length, at most; as in wire/http1."""
 
 
 class SealedError(TypeError):
@@ -19,6 +22,9 @@ class Sealed:
     """Base of all handles. Identity is the only equality: two handles never compare as equal secrets."""
 
     __slots__ = ("__weakref__",)
+
+    def __del__(self, drop: Callable[[object], None] = _vault.drop) -> None:
+        drop(self)  # bound when the class is made: modules may be gone by the time the last handles are
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} sealed>"
@@ -50,6 +56,33 @@ class ClientCredential(Sealed):
         _vault.put(self, b"".join(b"%b: %b\r\n" % pair for pair in kept))
         for _, value in kept:
             self.number = fingerprints.KNOWN.remember(value.rpartition(b" ")[2], fingerprints.CLIENT_LOGIN)
+
+
+class SealedHead(Sealed):
+    """The head of a request as it came, login and all. It answers one question: is another head the same?
+
+    Args:
+        head: the whole head.
+        start: where the digits of its Content-Length begin in it.
+        end: where they end.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, head: bytes, start: int, end: int) -> None:
+        _vault.put(self, (head[:start], head[end:]))
+
+    def repeated(self, data: bytes) -> tuple[int, int] | None:
+        """Content-Length and end of the head that `data` begins with, if it is this one but for that number."""
+        before, after = _vault.get(self, tuple)
+        if not data.startswith(before):
+            return None
+        start = len(before)
+        end = data.find(b"\r", start, start + _DIGITS + 1)
+        digits = data[start:end]
+        if end < 0 or not digits.isdigit() or not data.startswith(after, end):
+            return None
+        return int(digits), end + len(after)
 
 
 class RouteKey(Sealed):

@@ -6,10 +6,14 @@ from collections.abc import AsyncIterator
 import pytest
 
 from fakes.handler import RecordedExchange, RecordingHandler, echo
+from openclaude.credentials.outbound import credential_lines
+from openclaude.credentials.policies import Passthrough
+from openclaude.domain.http import SafeHeaders, UpstreamRequest
 from openclaude.edge import listener, sockets
 from openclaude.edge.admission import Door
 from openclaude.edge.listener import Listener
-from openclaude.edge.server import BODY_SECONDS, HEAD_SECONDS, STALL_SECONDS, ClientConnection
+from openclaude.edge.reading import BODY_SECONDS, HEAD_SECONDS, STALL_SECONDS
+from openclaude.edge.server import ClientConnection
 
 pytestmark = pytest.mark.anyio
 SECRET = b"s" * 40
@@ -90,6 +94,50 @@ async def test_a_body_arrives_as_it_was_sent_and_the_connection_is_kept() -> Non
             answer = await read_answer(reader)
             assert answer.endswith(b"\r\n\r\n" + body)
         writer.close()
+
+
+async def test_each_request_of_a_connection_has_the_login_and_the_path_of_its_own_head(canary) -> None:
+    first, second = canary().encode(), canary().encode()
+    async with serving() as served:
+        reader, writer = await served.connect()
+        for login, path in (
+            (first, ""),
+            (first, ""),
+            (second, ""),
+            (first, "?beta=true"),
+            (first, "?beta=true"),
+        ):
+            head = served.head(b"/v1/messages" + path.encode(), X_Api_Key=login, Content_Length=b"2")
+            writer.write(head + b"{}")
+            assert (await read_answer(reader)).endswith(b"{}")
+        writer.close()
+        exchanges = served.handler.exchanges
+    request = UpstreamRequest(b"POST", b"/", SafeHeaders(), 0)
+    sent = [
+        credential_lines(Passthrough().authorize(request, exchange.credential))
+        for exchange in exchanges
+        if exchange.credential is not None
+    ]
+    assert sent == [b"X-Api-Key: %b\r\n" % login for login in (first, first, second, first, first)]
+    assert [exchange.request.query for exchange in exchanges] == [b"", b"", b"", b"?beta=true", b"?beta=true"]
+    assert len({exchange.request.id for exchange in exchanges}) == 5
+
+
+async def test_a_head_that_was_seen_before_may_not_come_before_the_last_answer_either() -> None:
+    def first_only(exchange: RecordedExchange) -> None:
+        if exchange is handler.exchanges[0]:
+            echo(exchange)
+
+    handler = RecordingHandler(first_only)
+    async with serving(handler) as served:
+        reader, writer = await served.connect()
+        head = served.head(Content_Length=b"2")
+        writer.write(head + b"{}")
+        await read_answer(reader)
+        writer.write(head + b"{}" + head + b"{}")
+        assert await asyncio.wait_for(reader.read(), 5) == b""
+        writer.close()
+    assert len(handler.exchanges) == 2
 
 
 async def test_a_chunked_body_arrives_whole() -> None:
