@@ -121,6 +121,7 @@ class Blocks:
             key: value
             for key, value in kept(block, members).items()
             if isinstance(value, _TYPES.get((kind, key), object))
+            and (key != "citations" or _says_whether(value))
         }
         return with_cache_control(shown, ttl=self._profile.cache_ttl_1h)
 
@@ -312,6 +313,11 @@ class Blocks:
         if kind not in _BOOKKEEPING:
             self._notes.dropped(kind)
         return []
+
+
+def _says_whether(citations: Any) -> bool:
+    """Whether what turns citations on or off can be read; the citations of a text are a list and always can."""
+    return not isinstance(citations, dict) or isinstance(citations.get("enabled", True), bool)
 
 
 def safe_id(original: str) -> str:

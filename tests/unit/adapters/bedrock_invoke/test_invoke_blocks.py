@@ -27,9 +27,13 @@ def text(value: str) -> dict[str, Any]:
             {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "d"}},
         ),
         ({"type": "search_result", "title": 3}, {"type": "search_result", "source": "", "title": "", "content": []}),
+        (
+            {"type": "search_result", "citations": {"enabled": None}},
+            {"type": "search_result", "source": "", "title": "", "content": []},
+        ),
         ({"type": "text", "text": "t", "citations": {}}, text("t")),
     ],
-    ids=["document", "search-result", "text"],
+    ids=["document", "search-result", "search-result-citations", "text"],
 )  # fmt: skip
 def test_a_member_of_the_wrong_type_does_not_refuse_the_whole_history(
     block: dict[str, Any], sent: dict[str, Any]
