@@ -291,3 +291,6 @@ class AccessLog(Protocol):
 
     def write(self, record: AccessRecord) -> None:
         """Write one line."""
+
+    def event(self, name: str, **fields: str) -> None:
+        """Write a line about something that is no request."""

@@ -198,6 +198,7 @@ class Gateway:
             "certificates": self._certificates,
             "credentials": lambda _: {"credentials": self.store.held()},
             "reload": self._reload,
+            "health": lambda _: {"health": self.services.health()},
             "plan": lambda _: {"plan": self.services.quota.shown(self.services.clock.now().timestamp())},
         }
 
@@ -231,6 +232,7 @@ class Gateway:
         """Take over a configuration that the supervisor has checked. Requests under way end as they began."""
         config, profiles = parsed(request["texts"])
         self.wall.permit(signed_origins(self.config, config, *profiles.values()))
+        self.services.healths.clear()
         self.doors.handle(build_handler(config, profiles, self.services, self.store))
         self.config = config
         self.facts["config"] = digest(config, profiles)

@@ -20,6 +20,12 @@ WORDS = say("some words of a simulated answer, cut into several pieces of a stre
 pytestmark = pytest.mark.xdist_group("faults")
 
 
+@pytest.fixture(autouse=True)
+def _forgotten(stage: Stage) -> None:
+    """What one test does to a provider's reputation is nothing to the next."""
+    stage.reload()
+
+
 @pytest.fixture(params=list(ROUTES))
 def route(request: pytest.FixtureRequest) -> str:
     return str(request.param)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from openclaude.simulator.replies import Cut, Ending, Framing, Reply
-from openclaude.simulator.script import Answer, Ask, Fail, Script, StreamError, say
+from openclaude.simulator.script import Answer, Ask, Fail, StreamError, say
 from support.rawhttp import Response
 from support.staging import Stage, staged
 
@@ -54,11 +54,19 @@ def test_a_broken_answer_or_a_long_wait_is_the_clients_to_answer(stage: Stage) -
         assert (response.status, requests) == (status, 1)
 
 
-def test_a_provider_that_keeps_failing_is_soon_asked_once_for_each_request(stage: Stage) -> None:
-    always: Script = lambda _: UNAVAILABLE  # noqa: E731 - a script is a function
-    counts = []
-    for _ in range(9):
-        body = stage.body("bedrock", always, stream=True)
-        assert stage.ask(body).status == 529
-        counts.append(len(stage.requests(body)))
-    assert counts == [2] * 7 + [1] * 2
+def test_a_provider_that_keeps_failing_is_left_alone_until_a_probe_or_a_reload(stage: Stage) -> None:
+    assert [faced(stage, *[UNAVAILABLE] * 2)[1] for _ in range(5)] == [2] * 5
+    response, requests = faced(stage)
+    assert (response.status, requests) == (529, 0)
+    assert 0 < int(response.get("retry-after") or 0) <= 10
+    assert response.get("x-should-retry") == "true"
+    status = stage.home.run("status").stdout
+    assert (
+        "qwen.qwen3-coder-next at https://bedrock-runtime.us-west-2.amazonaws.com: left alone for " in status
+    )
+    assert "5 second attempts" in status
+    assert "event=breaker origin=https://bedrock-runtime" in stage.home.run("logs").stdout
+    assert stage.play("anthropic", lambda _: say("all is well"), stream=True).whole
+    stage.home.reload()
+    response, requests = faced(stage)
+    assert (response.status, requests) == (200, 1)

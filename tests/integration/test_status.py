@@ -54,6 +54,10 @@ def test_the_same_is_there_as_json(home: Home, worked: tuple[World, Gateway]) ->
     found = json.loads(home.run("status", "--json").stdout)
     assert found["running"]
     assert found["routes"]["claude-*"] == "https://api.anthropic.com"
+    assert {(row["origin"], row["breaker"]) for row in found["health"]} == {
+        ("https://api.anthropic.com", "closed"),
+        ("https://bedrock-runtime.us-west-2.amazonaws.com", "closed"),
+    }
     assert found["credentials"] == [
         {"profile": None, "region": "us-west-2", "method": "env", "expires": None}
     ]

@@ -205,13 +205,16 @@ BELOW_HTTP: dict[str, Behaviour] = {
 def test_what_is_not_an_http_answer_becomes_one_error_after_one_attempt(
     raw: Raw, route: str, fault: str
 ) -> None:
+    raw.site.home.reload()  # a provider that fails five times in a row is left alone
     raw.upstream.behaviour = BELOW_HTTP[fault]
     before = raw.upstream.connections
     text = assert_explained(raw.site.ask(route, stream=True), 502)
     assert text.startswith("openClaude: ")
     assert ORIGINS[route] in text
     assert "hint:" in text
-    assert raw.upstream.connections == before + 1
+    # One that ends as soon as it is open may be gone before anything was sent: then Bedrock is tried once more.
+    least_sent = "before-the-request-is-read" in fault and route == "bedrock"
+    assert raw.upstream.connections - before in ({1, 2} if least_sent else {1})
 
 
 @pytest.mark.parametrize(("how", "whole"), [("close", True), ("drop", False)])
@@ -225,6 +228,7 @@ def test_an_answer_that_ends_with_its_connection_is_whole_only_if_tls_says_so(
         peer.send(OK + b"\r\n" + text)
         getattr(peer, how)()
 
+    raw.site.home.reload()
     raw.upstream.behaviour = behave
     response = raw.site.ask(route, stream=False)
     if route == "anthropic":
@@ -240,6 +244,7 @@ def test_a_kept_connection_that_its_provider_closed_is_not_used_again(raw: Raw, 
         peer.send(b"HTTP/1.1 404 Not Found\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}")
         peer.close()
 
+    raw.site.home.reload()
     raw.upstream.behaviour = once
     for _ in range(4):
         assert raw.site.ask(route, stream=False).status == 404

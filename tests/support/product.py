@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from openclaude.launcher import daemon
+from openclaude.launcher import control, daemon
 from openclaude.launcher.control import Running
 from openclaude.launcher.daemon import Gateway
 from openclaude.launcher.state import State, open_state
@@ -43,6 +43,12 @@ class Home:
 
     def state(self) -> State:
         return open_state(self.state_home)
+
+    def reload(self) -> None:
+        """What `openclaude reload` asks of a running gateway: among other things it forgets how its providers were doing."""
+        answer = control.ask(self.state_home / "run", "reload")
+        assert answer is not None
+        assert "error" not in answer
 
     def run(
         self,

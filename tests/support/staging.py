@@ -86,6 +86,10 @@ class Stage:
         """One request that makes the simulated model do `play`."""
         return self.ask(self.body(route, play, stream=stream))
 
+    def reload(self) -> None:
+        """Have the gateway forget what it has learned of its providers, breakers and budgets included."""
+        self.home.reload()
+
     def requests(self, body: bytes) -> tuple[Recorded, ...]:
         """The requests the simulators got for a body made by `body`, on either route."""
         name = json.loads(body)["messages"][0]["content"].partition(" ")[0].encode()

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TextIO
 
 from openclaude import __version__
-from openclaude.cli import quota
+from openclaude.cli import health, quota
 from openclaude.cli.common import PROBLEMS, Setup, explain, say, setup
 from openclaude.cli.routes import destination
 from openclaude.launcher import control, daemon, logread
@@ -64,6 +64,7 @@ def _as_json(found: Setup, running: Running | None) -> dict[str, Any]:
         "certificate_ends": _certificate_end(found),
         "credentials": _credentials(found),
         **quota.ask(found.state.run),
+        **health.ask(found.state.run),
         "last_errors": errors,
     }
 
@@ -84,6 +85,7 @@ def _lines(found: Setup, running: Running) -> list[str]:
     )
     plan = quota.ask(found.state.run)["plan"]
     lines += _listed("plan", quota.plan_lines(plan, quota.local_now()))
+    lines += _listed("providers", health.lines(health.ask(found.state.run)["health"]))
     errors = [_error_line(row) for row in _errors(found)]
     return lines + _listed("errors", errors or ["none in the last 24 h"])
 

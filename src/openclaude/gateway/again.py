@@ -13,7 +13,7 @@ from openclaude.domain.errors import ApiError
 from openclaude.domain.http import Header
 from openclaude.gateway import refusals, retries
 from openclaude.gateway.exchange import Answer, Services, weight
-from openclaude.gateway.retries import MOST_SENT, PATIENT, Budget, Fault
+from openclaude.gateway.retries import MOST_SENT, PATIENT, Fault
 from openclaude.gateway.routes import SignedRoute
 from openclaude.gateway.sending import Sending
 from openclaude.gateway.whole import WholeAnswer
@@ -28,7 +28,8 @@ class SendingAgain(Sending):
 
     def __init__(self, services: Services, answer: Answer, route: SignedRoute) -> None:
         super().__init__(services, answer, route)
-        self._budget: Budget = services.budget_of(route.name, route.upstream_model)
+        self._health = services.health_of(route.origin, route.upstream_model)
+        self._heard_of = self._probe = False
         self._repeated: set[str] = set()
         self._sent = 0
         self._timer: Timer | None = None
@@ -42,42 +43,75 @@ class SendingAgain(Sending):
         """No timer runs any more."""
 
     def _begin(self, ready: refusals.Outgoing) -> None:
-        """Send a request for the first time."""
-        self._budget.in_flight += 1
+        """Send a request for the first time, unless its provider is left alone."""
+        health = self._health
+        if health.breakers:
+            account = self._answer.request.session
+            refusal = health.admit(account, self._services.clock.monotonic())
+            if refusal is not None:
+                self._refuse(refusal)
+                return
+            self._probe = health.probes(account)
+        health.budget.in_flight += 1
         self._dispatch(ready)
 
     def _let_go(self) -> None:
         if self._ready is not None:
-            self._budget.in_flight -= 1
+            budget = self._health.budget
+            budget.in_flight -= 1
             if _FAULT in self._repeated:
-                self._budget.repeating -= 1
+                budget.repeating -= 1
+            if self._probe and not self._heard_of:
+                self._health.released(self._answer.request.session, self._services.clock.monotonic())
         super()._let_go()
+
+    def _answers(self) -> None:
+        """The provider is there: the first byte of its answer has come, or a refusal."""
+        if self._heard_of:
+            return
+        self._heard_of = True
+        if self._health.breakers:
+            self._health.answered(self._answer.request.session, self._services.clock.monotonic())
 
     def _failed(self, error: ApiError, fault: Fault | None, stated: float = 0.0) -> None:
         """The provider failed: once more, where that is safe and there is budget for it, or that is the answer."""
         ready = self._ready
-        if fault is None or ready is None or not fault.repeatable or stated > PATIENT:
-            self._refuse(error)
+        delay = 0.0 if fault is None else fault.delay(stated, self._services.chance())
+        if fault is None or ready is None or stated > PATIENT or not self._affords(fault, delay):
+            self._give_up(error, fault)
             return
-        delay = fault.delay(stated, self._services.chance())
-        if not self._may_wait(delay) or not self._first(_FAULT):
-            self._refuse(error)
-        elif not self._budget.take(fault.price):
-            self._repeated.discard(_FAULT)
-            self._refuse(error)
+        self._disarm()
+        self._decoder = None
+        self._note((*error.notes, f"retried:{fault.name.lower()}"))
+        if delay:
+            self._timer = self._services.clock.call_later(delay, partial(self._dispatch, ready))
         else:
-            self._disarm()
-            self._decoder = None
-            self._note((*error.notes, f"retried:{fault.name.lower()}"))
-            if delay:
-                self._timer = self._services.clock.call_later(delay, partial(self._dispatch, ready))
-            else:
-                self._dispatch(ready)
+            self._dispatch(ready)
 
-    def _may_wait(self, delay: float) -> bool:
-        """Whether the client has seen nothing yet, and will wait for another attempt."""
+    def _affords(self, fault: Fault, delay: float) -> bool:
+        """Whether there is another attempt: the client has seen nothing and will wait for it, and the route can pay."""
         answer = self._answer
-        return not answer.started and self._services.clock.monotonic() + delay < answer.deadline
+        if not fault.repeatable or answer.started or self._health.resting(answer.request.session):
+            return False
+        if _FAULT in self._repeated or self._sent >= MOST_SENT:
+            return False
+        if self._services.clock.monotonic() + delay >= answer.deadline:
+            return False
+        paid = self._health.budget.take(fault.price)
+        if paid:
+            self._repeated.add(_FAULT)
+        return paid
+
+    def _give_up(self, error: ApiError, fault: Fault | None) -> None:
+        """Refuse, and remember what that says of the provider; after its first byte it says nothing any more."""
+        if not self._heard_of and fault is not Fault.OURS:
+            if fault is not None and fault.counts:
+                self._heard_of = True
+                now = self._services.clock.monotonic()
+                self._health.failed(self._answer.request.session, now, probe=self._probe)
+            else:
+                self._answers()
+        self._refuse(error)
 
     def _first(self, reason: str) -> bool:
         """Whether a request may be repeated for this reason: it was not yet; from now on it was."""

@@ -69,7 +69,8 @@ class CountExchange:
             self._answer.refuse(error)
             return
         self._estimate, self._calls = found.estimate, list(found.calls)
-        if not self._calls:
+        health = self._services.health_of(self._route.origin, self._route.upstream_model)
+        if not self._calls or health.resting(self._answer.request.session):
             self._give_up()
             return
         self._timer = self._services.clock.call_later(PATIENCE, self._give_up)

@@ -5,13 +5,15 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from openclaude.domain.access import AccessRecord
 from openclaude.domain.errors import ApiError
 from openclaude.domain.http import CLOSE, Header, InboundRequest, Origin
+from openclaude.gateway.breaker import TRANSLATED, Pace
+from openclaude.gateway.health import Health
 from openclaude.gateway.plan import PlanQuota
-from openclaude.gateway.retries import Budget, patience
+from openclaude.gateway.retries import patience
 from openclaude.gateway.sweep import Sweep
 from openclaude.ports import AccessLog, ClientSide, Clock, Transport, Worker
 
@@ -59,19 +61,24 @@ class Services:
     skews: dict[Origin, timedelta] = field(default_factory=dict)
     chance: Callable[[], float] = random.random
     """A random number from 0 to 1."""
-    budgets: dict[tuple[str, str], Budget] = field(default_factory=dict)
+    healths: dict[tuple[str, str], Health] = field(default_factory=dict)
     quota: PlanQuota = field(default_factory=PlanQuota)
     sweep: Sweep = field(init=False)
 
     def __post_init__(self) -> None:
         self.sweep = Sweep(self.clock)
 
-    def budget_of(self, route: str, model: str) -> Budget:
-        """What a route has for repetitions; routes to the same model share it."""
-        found = self.budgets.get((route, model))
+    def health_of(self, origin: Origin, model: str, pace: Pace = TRANSLATED) -> Health:
+        """How a model at an origin is doing; routes that lead to the same one share it."""
+        found = self.healths.get((origin.host, model))
         if found is None:
-            found = self.budgets[route, model] = Budget()
+            found = self.healths[origin.host, model] = Health(str(origin), model, pace, self.log)
         return found
+
+    def health(self) -> list[dict[str, Any]]:
+        """Every `Health.shown`."""
+        now = self.clock.monotonic()
+        return [health.shown(now) for health in self.healths.values()]
 
     def apart(self, size: int, work: Callable[[], T], then: Callable[[Callable[[], T]], None]) -> None:
         """Do work of this weight here, or elsewhere when that takes long.
@@ -120,6 +127,11 @@ class Answer:
         self.started = False
         self.over = False
         services.in_flight += 1
+
+    @property
+    def now(self) -> float:
+        """The clock's monotonic time."""
+        return self._services.clock.monotonic()
 
     @property
     def deadline(self) -> float:

@@ -9,10 +9,12 @@ from typing import Final
 from openclaude.credentials.sealed import ClientCredential
 from openclaude.domain.errors import ApiError
 from openclaude.domain.http import Endpoint, Header
-from openclaude.gateway import refusals
+from openclaude.gateway import refusals, retries
 from openclaude.gateway.exchange import Answer
+from openclaude.gateway.health import Health
 from openclaude.gateway.observers import Observer, UsageMeter, watch, with_usage
 from openclaude.gateway.plan import PREFIX as PLAN
+from openclaude.gateway.retries import Fault
 from openclaude.gateway.routes import PassthroughRoute
 from openclaude.gateway.sweep import Sweep
 from openclaude.ports import Transport, UpstreamCall
@@ -36,20 +38,24 @@ class PassthroughExchange:
         "_answer",
         "_call",
         "_client_slow",
+        "_health",
         "_login",
         "_meter",
         "_moved",
         "_observers",
+        "_probe",
         "_quiet_since",
         "_route",
         "_sweep",
         "_upstream_slow",
     )
 
-    def __init__(self, answer: Answer, route: PassthroughRoute, sweep: Sweep) -> None:
+    def __init__(self, answer: Answer, route: PassthroughRoute, sweep: Sweep, health: Health) -> None:
         self._answer = answer
         self._route = route
         self._sweep = sweep
+        self._health = health
+        self._probe = False
         self._moved = -1
         self._quiet_since = 0.0
         self._client_slow = self._upstream_slow = False
@@ -73,6 +79,8 @@ class PassthroughExchange:
             request = self._route.adapter.request(self._answer.request, length)
         except ApiError as error:
             self._answer.refuse(error)
+            return
+        if self._health.breakers and self._left_alone():
             return
         self._login = credential.number
         self._answer.record.credential = f"client login ({credential.header})"
@@ -105,6 +113,8 @@ class PassthroughExchange:
     # the provider's end
 
     def head(self, status: int, headers: Sequence[Header], length: int | None) -> None:
+        if self._health.breakers:
+            self._reached()
         if 300 <= status < 400:
             self._drop_upstream()
             self._answer.refuse(_redirected(status))
@@ -135,6 +145,12 @@ class PassthroughExchange:
         self._answer.end()
 
     def failed(self, error: ApiError) -> None:
+        fault = retries.unconnected(error)
+        if error.unsent and fault.counts:
+            self._health.failed("", self._answer.now, probe=self._probe)
+            self._probe = False
+        elif self._health.breakers and fault is not Fault.OURS:
+            self._reached()
         self._gone()
         self._fail(error)
 
@@ -183,6 +199,22 @@ class PassthroughExchange:
     def _gone(self) -> None:
         self._call = None
         self._sweep.discard(self)
+        if self._probe:
+            self._health.released("", self._answer.now)
+
+    def _left_alone(self) -> bool:
+        """Whether this request is answered here, because no connection could be made for the last ones."""
+        refusal = self._health.admit("", self._answer.now)
+        if refusal is not None:
+            self._answer.refuse(refusal)
+            return True
+        self._probe = self._health.probes("")
+        return False
+
+    def _reached(self) -> None:
+        """There was a connection: whatever comes of it is Anthropic's own answer."""
+        self._probe = False
+        self._health.answered("", self._answer.now)
 
     def _drop_upstream(self) -> None:
         call = self._call

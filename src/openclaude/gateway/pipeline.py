@@ -17,6 +17,7 @@ from openclaude.domain.messages import (
     with_model,
 )
 from openclaude.domain.routes import Decision
+from openclaude.gateway.breaker import CONNECTIONS
 from openclaude.gateway.counting import CountExchange
 from openclaude.gateway.exchange import FINISHED, Answer, Services
 from openclaude.gateway.passthrough import PassthroughExchange
@@ -196,7 +197,9 @@ class Intake:
                 total += len(renamed) - len(held)
                 held = renamed
             self._answer.record.upstream_model = decision.name
-            relay = PassthroughExchange(self._answer, route, self._pipeline.services.sweep)
+            services = self._pipeline.services
+            health = services.health_of(route.origin, "", CONNECTIONS)
+            relay = PassthroughExchange(self._answer, route, services.sweep, health)
             relay.open(self._pipeline.services.transport, self._credential, (held,), total)
             return relay
         kind = CountExchange if self._answer.request.endpoint is Endpoint.COUNT_TOKENS else TranslatedExchange

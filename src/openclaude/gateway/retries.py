@@ -25,15 +25,20 @@ _PATIENCE: Final = (1.0, 3600.0)
 
 
 class Fault(Enum):
-    """How a provider failed. The value is the price of trying again and the seconds before that, at most."""
+    """How an attempt failed: the price of another one, the seconds before that at most, and whether the provider is down.
 
-    THROTTLED = (5.0, PATIENT)
-    TRANSIENT = (14.0, 0.5)
+    Without a price there is no other attempt.
+    """
+
+    THROTTLED = (5.0, PATIENT, False)
+    TRANSIENT = (14.0, 0.5, True)
     """It did not begin: it was not reached, or said that it could not."""
-    GARBLED = (14.0, 0.0)
+    GARBLED = (14.0, 0.0, False)
     """It answered with nothing that makes sense."""
-    LOST = (0.0, 0.0)
-    """It may have begun, or may still be at it: never to be repeated."""
+    LOST = (0.0, 0.0, True)
+    """It may have begun, or may still be at it."""
+    OURS = (0.0, 0.0, False)
+    """The reason lies on this side, and says nothing of the provider."""
 
     @property
     def price(self) -> float:
@@ -42,7 +47,12 @@ class Fault(Enum):
 
     @property
     def repeatable(self) -> bool:
-        return self is not Fault.LOST
+        return self.price > 0
+
+    @property
+    def counts(self) -> bool:
+        """Whether a breaker counts it (gateway/health.py)."""
+        return self.value[2]
 
     def delay(self, stated: float, chance: float) -> float:
         """Seconds until the next attempt: full jitter, but no earlier than the provider's own `stated` seconds.
@@ -73,10 +83,10 @@ def framed(error: ApiError) -> Fault | None:
     return Fault.TRANSIENT if error.status in (500, 529) else None
 
 
-def unconnected(error: ApiError) -> Fault | None:
-    """The fault behind a connection that failed before any answer; None where the reason lies on this side."""
+def unconnected(error: ApiError) -> Fault:
+    """The fault behind a connection that failed."""
     if not error.retry or error.status == 529:
-        return None
+        return Fault.OURS
     # A timeout has used up the time of a second attempt.
     return Fault.TRANSIENT if error.unsent and error.status == 502 else Fault.LOST
 

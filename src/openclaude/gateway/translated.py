@@ -156,7 +156,9 @@ class TranslatedExchange(SendingAgain):
         try:
             if status == 200:
                 call = self._expect_call()
-                self._answer_whole(call, call.whole(status, headers, body))
+                message = call.whole(status, headers, body)
+                self._answers()
+                self._answer_whole(call, message)
             else:
                 self._failed_answer(status, headers, body)
         except ApiError as error:
@@ -177,6 +179,7 @@ class TranslatedExchange(SendingAgain):
         if not sse or self._answer.over:
             return
         if not self._answer.started:
+            self._answers()
             self._answer.stream(self._marks())
         self._shown_at = self._heard_at
         self._answer.write(sse)
@@ -201,8 +204,9 @@ class TranslatedExchange(SendingAgain):
             self._answer.stream(self._marks())
         ended_well = decoder is not None and decoder.stop_reason is not None and decoder.failure is None
         if ended_well and decoder is not None:
+            self._answers()
             self._expect_call().learn(decoder.usage)
-            self._budget.earn()
+            self._health.budget.earn()
         self._answer.end("complete" if ended_well else "upstream_failed")
         self._let_go()
 
@@ -211,7 +215,7 @@ class TranslatedExchange(SendingAgain):
         with_usage(self._answer.record, call.usage)
         if call.usage is not None:
             call.learn(call.usage)
-            self._budget.earn()
+            self._health.budget.earn()
         self._note(call.notes)
         if not call.wants_stream:
             self._answer.whole(200, message, self._marks())

@@ -262,7 +262,7 @@ class Supervisor:
                 self._ask({"op": "open", "door": door}, lambda answer: self._opening(door, answer, reply))
             case "status":
                 self._ask({"op": "status"}, lambda answer: reply({**answer, **self._facts()}))
-            case "certificates" | "credentials" | "plan":
+            case "certificates" | "credentials" | "health" | "plan":
                 self._ask({"op": operation}, reply)
             case _:
                 reply({"error": "unknown operation"})

@@ -6,11 +6,12 @@ from collections.abc import Callable
 import pytest
 
 from fakes.transport import FakeCall
+from openclaude.credentials.policies import SignFor
 from openclaude.domain.errors import ApiError, upstream_unreachable
 from openclaude.domain.http import Header
 from openclaude.gateway.retries import MOST_SENT, TOKENS, Budget
 from support.bedrock_frames import event, exception
-from support.gateway import Gateway
+from support.gateway import QWEN, Gateway
 
 WHOLE = json.dumps(
     {
@@ -43,7 +44,7 @@ UNAVAILABLE = refusal(503, "ServiceUnavailableException")
 
 
 def budget_of(gateway: Gateway) -> Budget:
-    return gateway.services.budget_of("bedrock", "qwen.qwen3-coder-next")
+    return gateway.services.health_of(SignFor(region="us-west-2").origin, QWEN).budget
 
 
 def faced(fault: Callable[[FakeCall], None], **extra: object) -> Gateway:

@@ -61,13 +61,11 @@ def test_a_first_frame_that_is_an_error_says_whether_the_model_had_begun(
         (ApiError(502, "api_error", "refused", retry=True, unsent=True), Fault.TRANSIENT),
         (ApiError(502, "api_error", "reset", retry=True), Fault.LOST),
         (ApiError(504, "timeout_error", "no connection in 10 s", retry=True, unsent=True), Fault.LOST),
-        (ApiError(502, "api_error", "stopped by the wall", retry=False, unsent=True), None),
-        (ApiError(529, "overloaded_error", "no descriptor is left", retry=True, unsent=True), None),
+        (ApiError(502, "api_error", "stopped by the wall", retry=False, unsent=True), Fault.OURS),
+        (ApiError(529, "overloaded_error", "no descriptor is left", retry=True, unsent=True), Fault.OURS),
     ],
 )
-def test_a_connection_is_tried_again_only_if_the_request_has_not_left(
-    error: ApiError, fault: Fault | None
-) -> None:
+def test_a_connection_is_tried_again_only_if_the_request_has_not_left(error: ApiError, fault: Fault) -> None:
     assert retries.unconnected(error) is fault
 
 
