@@ -10,8 +10,8 @@ from openclaude.doctor.findings import Finding, ok, problem, warning
 from openclaude.doctor.patient import Patient
 from openclaude.launcher.client import ClientError, find_client
 
-OLDEST: Final = (2, 1, 328)
-NEWEST: Final = (2, 1, 330)
+OLDEST: Final = (2, 1, 330)
+NEWEST: Final = (2, 1, 332)
 """The versions of Claude Code that openClaude is tested with."""
 _SPAN: Final = (
     ".".join(map(str, OLDEST))

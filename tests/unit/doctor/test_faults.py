@@ -113,7 +113,7 @@ FAULTS: dict[str, Fault] = {
         "client",
         "warning",
         "is version 3.0.0, newer than",
-        "@2.1.330",
+        "@2.1.332",
     ),
     "a client without a version": Fault(
         lambda u: setattr(u, "version", "hello"), "client", "problem", "does not say its version", "--version"
