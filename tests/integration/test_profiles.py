@@ -9,6 +9,7 @@ import pytest
 from fakes import fake_claude
 from openclaude.demo.conversation import Exchange, Way, converse
 from openclaude.demo.scene import weather
+from openclaude.launcher import control
 from openclaude.simulator.world import World
 from support import trust
 from support.product import Home, gateway_for
@@ -52,7 +53,12 @@ class Users:
     def ask(self, given: Mapping[str, str], model: str) -> tuple[Exchange, list[str]]:
         before = len(self.world.requests())
         way = Way(given["ANTHROPIC_BASE_URL"], trust.context(given))
-        done = converse(way, model, self.home.login, stream=True)
+        # the stand-in has ended, and its session with it: another one from the same shell has the same name
+        session = control.open_session(self.home.state().run, self.home.env | self.world.aws_env())
+        assert session is not None
+        assert way.base_url.endswith(f"/s-{session.name}")
+        with session.connection:
+            done = converse(way, model, self.home.login, stream=True)
         return done, [row.server for row in self.world.requests()[before:]]
 
 

@@ -193,14 +193,19 @@ MUTANTS: tuple[Mutant, ...] = (
     _change(
         "an unknown session gets somebody's keys",
         "edge/sessions.py",
-        "        return self._own if session is None else session.variables\n",
-        "        some = next(iter(self._sessions.values()), None) or self.__dict__.get('_kept')\n        self._kept = some\n        return (some.variables if some else self._own) if session is None else session.variables\n",
+        "        return self._sessions.get(name, _STRANGER) if name else self._own\n",
+        "        some = next(iter(self._sessions.values()), None) or self.__dict__.get('_kept')\n        self._kept = some\n        return self._sessions.get(name) or some or self._own\n",
+        (
+            "edge/awskeys.py",
+            "        return profile is None and not self._sessions.known(session)\n",
+            "        return False\n",
+        ),
     ),
     _change(
         "keys of a session outlive it for everybody",
         "edge/sessions.py",
         "            del self._sessions[name]\n",
-        "            self._own = session.variables\n            self._own_fingerprint = session.fingerprint\n",
+        "            self._own = self._sessions.pop(name)\n",
     ),
     # what the client is told
     _answer_header("a provider's cookies reach the client", "set-cookie"),

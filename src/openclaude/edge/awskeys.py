@@ -31,6 +31,8 @@ _NOT_FOR_LOOK_UPS: Final = ("AWS_ENDPOINT_URL", "AWS_CA_BUNDLE", PLATFORM_KEY)
 """How the names begin of variables that would send an SSO token elsewhere, or let a stranger read it; and a key that
 looks nothing up."""
 
+_AGAIN: Final = "start this session again with `openclaude`, so that the gateway knows its environment"
+
 Credential = AwsKeys | RouteKey
 Then = Callable[[Credential | ApiError], None]
 Newer = Callable[[Credential | ApiError | None], None]
@@ -107,6 +109,9 @@ class KeyStore:
 
     def fetch(self, session: str, profile: str | None, region: str, then: Then) -> None:
         """Hand over keys that are good now, or the reason why there are none."""
+        if self._is_stranger(session, profile):
+            then(_not_known())
+            return
         entry = self._entry(session, profile, region)
         now = self._wall()
         if entry.keys is None or entry.remaining(now) < TOO_LATE:
@@ -123,6 +128,9 @@ class KeyStore:
         Refused keys are read anew at most once in `ANEW` seconds, however many requests meet the refusal. A look-up that
         fails does not count: what its message asks for may be done in a second.
         """
+        if self._is_stranger(session, profile):
+            then(_not_known())
+            return
         entry = self._entry(session, profile, region)
         if entry.keys is not None and entry.keys is not stale:
             then(entry.keys)
@@ -147,6 +155,13 @@ class KeyStore:
     def close(self) -> None:
         """End the look-ups under way: who waits for them is gone."""
         self._lookups.close()
+
+    def _is_stranger(self, session: str, profile: str | None) -> bool:
+        """Whether a session is to pay whose shell nobody knows. Its own variables said who; another's chain must not.
+
+        A profile that the configuration names pays for every session, for this one too.
+        """
+        return profile is None and not self._sessions.known(session)
 
     def _entry(self, session: str, profile: str | None, region: str) -> _Entry:
         return self._entries.setdefault((self._sessions.fingerprint(session), profile, region), _Entry())
@@ -277,8 +292,6 @@ def explained(error: str, detail: str, profile: str | None, *, known: bool = Tru
         tried = "(environment, ~/.aws, SSO, container and instance were tried)"
         what = f"no AWS credentials were found with {where} {tried}"
         hint = f"run `aws configure{flag}` or `aws sso login{flag}`, or `openclaude config init --preset all-anthropic`"
-        if not known:
-            hint = f"start this session again with `openclaude`, so that the gateway knows its environment; else {hint}"
     elif error == "MfaRequired":
         what = f"the role of {where} wants a code of an MFA device, and nobody is there to type it"
         hint = "take keys from `aws sts get-session-token` or SSO, and name their profile on the route"
@@ -297,4 +310,12 @@ def explained(error: str, detail: str, profile: str | None, *, known: bool = Tru
     else:
         what = f"AWS credentials could not be read with {where} ({error}: {detail or 'it gave no reason'})"
         hint = f"check ~/.aws/config and ~/.aws/credentials, then `aws sts get-caller-identity{flag}`"
+    if not known:
+        hint = f"{_AGAIN}; else {hint}"
     return ApiError(401, "authentication_error", f"openClaude: {what}. hint: {hint}", retry=False)
+
+
+def _not_known() -> ApiError:
+    """For a session that was not registered, or is no longer."""
+    what = "the AWS environment of this session is not known here, and nobody else's credentials are taken"
+    return ApiError(401, "authentication_error", f"openClaude: {what}. hint: {_AGAIN}", retry=False)

@@ -26,6 +26,10 @@ class _Session:
     holders: int = 0
 
 
+_STRANGER: Final = _Session({}, "stranger")
+"""Stands for every session that is not known; its fingerprint is nobody's digest, so it shares nobody's look-up."""
+
+
 class Sessions:
     """Session id → variables.
 
@@ -36,8 +40,8 @@ class Sessions:
 
     def __init__(self, *, base: Mapping[str, str], own: Mapping[str, str]) -> None:
         self._base = dict(base)
-        self._own = {name: value for name, value in own.items() if is_aws_s(name)}
-        self._own_fingerprint = _digest(self._own)
+        kept = {name: value for name, value in own.items() if is_aws_s(name)}
+        self._own = _Session(kept, _digest(kept))
         self._sessions: dict[str, _Session] = {}
         self.tokens: set[bytes] = set()
         """First path segments that admit while their session runs, for clients without our certificate."""
@@ -84,16 +88,15 @@ class Sessions:
 
     def environment(self, name: str) -> dict[str, str]:
         """The environment of a look-up for this session."""
-        return self._base | self._variables(name)
+        return self._base | self._found(name).variables
 
     def fingerprint(self, name: str) -> str:
         """The same for every session with the same variables, so that they share one look-up."""
-        session = self._sessions.get(name)
-        return self._own_fingerprint if session is None else session.fingerprint
+        return self._found(name).fingerprint
 
-    def _variables(self, name: str) -> dict[str, str]:
-        session = self._sessions.get(name)
-        return self._own if session is None else session.variables
+    def _found(self, name: str) -> _Session:
+        """A session that is not known has nothing: what the gateway's own environment holds is somebody else's."""
+        return self._sessions.get(name, _STRANGER) if name else self._own
 
 
 def is_aws_s(name: str) -> bool:

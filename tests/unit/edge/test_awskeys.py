@@ -29,7 +29,7 @@ def material(keys: object) -> tuple[str, str, str | None]:
 class Machine:
     """One gateway's key store over an empty ~/.aws."""
 
-    def __init__(self, folder: Path, probe: Any = None) -> None:
+    def __init__(self, folder: Path, probe: Any = None, own: dict[str, str] | None = None) -> None:
         self.folder = folder
         base = {
             "PATH": os.environ["PATH"],
@@ -39,7 +39,7 @@ class Machine:
             "AWS_EC2_METADATA_DISABLED": "true",
         }
         self.now = 1_000_000.0
-        self.sessions = Sessions(base=base, own={})
+        self.sessions = Sessions(base=base, own=own or {})
         self.store = KeyStore(self.sessions, wall=lambda: self.now, probe=probe)
 
     async def fetch(self, session: str = "", profile: str | None = None) -> object:
@@ -171,10 +171,56 @@ async def test_without_keys_the_answer_says_what_to_do(machine: Machine, profile
         assert fragment in found.message
 
 
+STRANGER = "0123456789ab"
+
+
 async def test_a_session_the_gateway_does_not_know_is_told_to_start_again(machine: Machine) -> None:
-    found = await machine.fetch("0123456789ab")
+    found = await machine.fetch(STRANGER)
     assert isinstance(found, ApiError)
+    assert (found.status, found.type, found.retry) == (401, "authentication_error", False)
+    assert "the AWS environment of this session is not known here" in found.message
     assert "start this session again with `openclaude`" in found.message
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        pytest.param(
+            {"AWS_ACCESS_KEY_ID": "AKOWN", "AWS_SECRET_ACCESS_KEY": "s"}, id="the gateway's own keys"
+        ),
+        pytest.param({"AWS_BEARER_TOKEN_BEDROCK": "key"}, id="the gateway's own API key"),
+        pytest.param({}, id="the default profile of the user"),
+    ],
+)
+async def test_a_session_the_gateway_does_not_know_gets_no_keys_that_another_would_get(
+    tmp_path: Path, own: dict[str, str]
+) -> None:
+    (tmp_path / "credentials").write_text("[default]\naws_access_key_id=AKDEFAULT\naws_secret_access_key=s\n")
+    machine = Machine(tmp_path, own=own)
+    assert isinstance(await machine.fetch(), AwsKeys | RouteKey)
+    assert isinstance(await machine.fetch(STRANGER), ApiError)
+
+
+async def test_a_session_that_ends_while_its_keys_are_refused_gets_no_others(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, own={"AWS_ACCESS_KEY_ID": "AKOWN", "AWS_SECRET_ACCESS_KEY": "s"})
+    session = machine.sessions.register({"AWS_ACCESS_KEY_ID": "AKSESSION", "AWS_SECRET_ACCESS_KEY": "s"})
+    stale = await machine.fetch(session)
+    assert material(stale)[0] == "AKSESSION"
+    machine.sessions.forget(session)
+    found = await machine.renew(stale, session)
+    assert isinstance(found, ApiError)
+    assert "start this session again" in found.message
+
+
+async def test_a_profile_that_the_configuration_names_pays_for_a_session_nobody_knows_too(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "credentials").write_text("[team]\naws_access_key_id=AKTEAM\naws_secret_access_key=s\n")
+    machine = Machine(tmp_path, own={"AWS_ACCESS_KEY_ID": "AKOWN", "AWS_SECRET_ACCESS_KEY": "s"})
+    assert material(await machine.fetch(STRANGER, profile="team"))[0] == "AKTEAM"
+    missing = await machine.fetch(STRANGER, profile="gone")
+    assert isinstance(missing, ApiError)
+    assert "the AWS profile `gone` does not exist. hint: start this session again" in missing.message
 
 
 class Probe:

@@ -52,6 +52,20 @@ def test_the_number_of_sessions_is_bounded() -> None:
     assert not sessions.known(first)
 
 
+def test_a_session_nobody_has_registered_gets_no_variables_of_the_gateways_own() -> None:
+    sessions = Sessions(base=BASE, own={"AWS_PROFILE": "starter"})
+    assert sessions.environment("") == BASE | {"AWS_PROFILE": "starter"}
+    assert sessions.environment("0" * 12) == BASE
+
+
+def test_a_session_nobody_has_registered_shares_no_look_up_with_one_that_has_nothing() -> None:
+    sessions = Sessions(base=BASE, own={})
+    nothing = sessions.register({})
+    assert len({sessions.fingerprint(name) for name in ("0" * 12, "", nothing)}) == 2
+    assert sessions.fingerprint("0" * 12) == sessions.fingerprint("1" * 12)
+    assert sessions.fingerprint("0" * 12) not in {sessions.fingerprint(""), sessions.fingerprint(nothing)}
+
+
 def test_a_token_is_known_to_the_wall_at_the_way_out() -> None:
     token = secrets.token_hex(20)
     Sessions(base={}, own={}).grant(token)
