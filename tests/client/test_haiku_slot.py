@@ -6,85 +6,21 @@ counted: a client that asks again pays again.
 
 import base64
 import json
-import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from fakes import mcp_server
 from openclaude.config import PRESETS
-from openclaude.simulator.recorded import Recorded
 from openclaude.simulator.script import Answer, Ask, Fail, Script, StreamError, Text, ToolUse, say
 from openclaude.simulator.stories import AGENT_TOOLS, is_agent
-from openclaude.simulator.world import World
-from support.product import Home, gateway_for
-from support.session import configure, with_client
+from support.printed import Json, blocks, operations, outcome, retries, said, session
+from support.product import Home
 
 pytestmark = [pytest.mark.client, pytest.mark.xdist_group("client-haiku-slot")]
 
 QWEN = "qwen.qwen3-coder-next"
-Json = dict[str, Any]
-
-
-class Session:
-    """Runs of the client in one project, through one gateway, with what it says as values."""
-
-    def __init__(self, home: Home, project: Path, world: World) -> None:
-        self.home = home
-        self.project = project
-        self.world = world
-
-    def run(self, prompt: str, *more: str, model: str = "haiku") -> list[Json]:
-        """The lines of the client's output."""
-        done: subprocess.CompletedProcess[str] = self.home.run(
-            "-p", prompt, "--model", model, "--output-format", "stream-json", "--verbose", *more,
-            env=with_client(self.home, self.world.aws_env()), cwd=self.project, timeout=120,
-        )  # fmt: skip
-        lines = [json.loads(line) for line in done.stdout.splitlines()]
-        assert lines, done.stderr
-        return lines
-
-    @property
-    def bedrock(self) -> tuple[Recorded, ...]:
-        return self.world.log.requests("bedrock")
-
-    @property
-    def anthropic(self) -> tuple[Recorded, ...]:
-        return self.world.log.requests("anthropic")
-
-
-@contextmanager
-def session(home: Home, project: Path, script: Script, *, model_id: str = QWEN) -> Iterator[Session]:
-    """A session whose haiku slot is `model_id`. The login must not be at Bedrock when it is over."""
-    configure(home, text=PRESETS["mixed"].replace(QWEN, model_id))
-    with World(script, keep_raw=True) as world, gateway_for(home, world):
-        yield Session(home, project, world)
-        assert not any(home.login.encode() in wire for wire in world.log.wires("bedrock"))
-
-
-def operations(rows: tuple[Recorded, ...]) -> list[str]:
-    return [row.path.decode().rpartition("/")[2] for row in rows]
-
-
-def blocks(messages: list[Json], kind: str) -> list[Json]:
-    """The blocks of one kind in Converse messages, in order."""
-    return [block[kind] for message in messages for block in message["content"] if kind in block]
-
-
-def said(lines: list[Json], role: str, kind: str) -> list[Json]:
-    """The blocks of one type in what the client tells of a role's messages, in order."""
-    messages = [line["message"]["content"] for line in lines if line["type"] == role]
-    found = [block for content in messages if isinstance(content, list) for block in content]
-    return [block for block in found if block["type"] == kind]
-
-
-def outcome(lines: list[Json]) -> tuple[bool, str]:
-    """Whether the session failed, and its last word."""
-    return lines[-1]["is_error"], lines[-1]["result"]
 
 
 # Six calls at once -------------------------------------------------------------------------------------------------
@@ -167,7 +103,7 @@ def test_an_image_the_client_reads_arrives_as_the_model_takes_it(
     home: Home, project: Path, model_id: str, inside: list[Json], beside: list[Json]
 ) -> None:
     (project / "heron.png").write_bytes(base64.b64decode(PNG))
-    with session(home, project, looks, model_id=model_id) as run:
+    with session(home, project, looks, text=PRESETS["mixed"].replace(QWEN, model_id)) as run:
         lines = run.run("look", "--allowedTools", "Read")
         bedrock, anthropic = run.bedrock, run.anthropic
 
@@ -347,11 +283,11 @@ def test_a_tool_call_whose_input_was_cut_off_is_not_run(home: Home, project: Pat
     assert outcome(lines) == (False, "a whole heron")
 
 
-def test_an_exception_before_the_first_event_is_an_http_error_the_client_waits_out(
+def test_an_exception_before_the_first_event_is_met_once_by_the_gateway_and_then_an_http_error_for_the_client(
     home: Home, project: Path
 ) -> None:
     def script(ask: Ask) -> Answer | Fail:
-        if ask.number:
+        if ask.number > 1:
             return say("a whole heron")
         return Answer((Text(HALF),), error=StreamError("throttlingException", "Too many herons", after=0))
 
@@ -359,8 +295,7 @@ def test_an_exception_before_the_first_event_is_an_http_error_the_client_waits_o
         lines = run.run("count")
         bedrock = run.bedrock
 
-    assert operations(bedrock) == ["converse-stream"] * 2
-    retries = [line for line in lines if line.get("subtype") == "api_retry"]
-    assert [(line["attempt"], line["error_status"]) for line in retries] == [(1, 429)]
-    assert bedrock[0].json() == bedrock[1].json()
+    assert operations(bedrock) == ["converse-stream"] * 3
+    assert retries(lines) == [429]
+    assert bedrock[0].json() == bedrock[1].json() == bedrock[2].json()
     assert outcome(lines) == (False, "a whole heron")

@@ -11,7 +11,7 @@ import ssl
 import struct
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import formatdate
 from http import HTTPStatus
 from types import TracebackType
@@ -166,11 +166,10 @@ class _Connection(asyncio.Protocol):
         silent = method == "HEAD" or reply.status in _NO_BODY
         if reply.framing is Framing.LENGTH:
             # A list, because the length is told before the first piece is written.
-            reply = Reply(
-                reply.status, reply.headers, list(reply.pieces), declared_length=reply.declared_length
-            )
+            reply = replace(reply, pieces=list(reply.pieces))
         self._server.log.amend(cast("int", self._place), answered=time.monotonic())
-        await self._send(head_bytes(reply.status, self._headers(reply)))
+        if reply.head:
+            await self._send(head_bytes(reply.status, self._headers(reply)))
         return silent or await self._pieces(reply)
 
     def _headers(self, reply: Reply) -> Headers:

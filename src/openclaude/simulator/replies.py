@@ -56,7 +56,8 @@ class Reply:
     """One answer. `pieces` are written one by one, each as one chunk when `framing` is CHUNKED.
 
     `hold` is seconds before the first byte of the head. `informational` are 1xx heads that go first.
-    `declared_length` replaces the true content-length. The server adds `date` and the framing header, nothing else.
+    `declared_length` replaces the true content-length. Without `head` nothing is written before the pieces: for a
+    connection that ends, or says rubbish, before an answer begins. The server adds `date` and the framing header, nothing else.
     """
 
     status: int = 200
@@ -66,6 +67,7 @@ class Reply:
     hold: float = 0.0
     informational: tuple[tuple[int, Headers], ...] = ()
     declared_length: int | None = None
+    head: bool = True
 
 
 def json_reply(value: Any, *, status: int = 200, headers: Headers = (), hold: float = 0.0) -> Reply:
