@@ -29,7 +29,7 @@ from openclaude.credentials.policies import (
 from openclaude.domain import aws
 from openclaude.domain.http import Origin
 from openclaude.domain.models import CLIENT_DEFAULTS
-from openclaude.domain.routes import RouteTable
+from openclaude.domain.routes import Condition, RouteTable
 from openclaude.edge import memory
 from openclaude.edge.accesslog import RotatingLog
 from openclaude.edge.awskeys import KeyStore
@@ -43,14 +43,17 @@ from openclaude.edge.sessions import Sessions, is_aws_s
 from openclaude.edge.tls import Loopback, Pair, trusting
 from openclaude.edge.upstream import UpstreamTransport
 from openclaude.edge.worker import ThreadWorker
+from openclaude.gateway.deciding import Watched
 from openclaude.gateway.exchange import Services
 from openclaude.gateway.late import LateDialect
+from openclaude.gateway.needs import Ability
 from openclaude.gateway.pipeline import Pipeline
 from openclaude.gateway.profiles import Profiles
 from openclaude.gateway.routes import PassthroughRoute, Route, SignedRoute
 from openclaude.ports import Dialect, Handler, Worker
 
 if TYPE_CHECKING:
+    from openclaude.adapters.bedrock_converse.estimate import Estimator
     from openclaude.adapters.profiles import Profile
 
 GRACE = 10.0
@@ -270,8 +273,28 @@ def build_routes(config: Config, keys: KeyStore) -> RouteTable[Route]:
     """The route table of a configuration. Routes to the same model learn together how it counts tokens."""
     calibrations: defaultdict[str | None, Calibration] = defaultdict(Calibration)
     return RouteTable(
-        [(route.match, _route(route, keys, calibrations[route.model])) for route in config.routes]
+        [(route.match, _route(route, keys, calibrations[route.model])) for route in config.routes],
+        conditions(config),
     )
+
+
+def conditions(config: Config) -> dict[int, Condition]:
+    """What the routes ask of a request beside its model, by their places."""
+    return {place: route.condition for place, route in enumerate(config.routes)}
+
+
+def watched(route: RouteConfig, calibration: Calibration | None = None) -> Watched:
+    """What becomes of requests that a route's model cannot serve, and what it can."""
+    if route.to == "anthropic":
+        return Watched()
+
+    def estimator(profile: "Profile") -> "Estimator":
+        from openclaude.adapters.bedrock_converse.estimate import Estimator  # noqa: PLC0415
+
+        return Estimator(profile, route.model or "", calibration)
+
+    ability = Ability(partial(capabilities, route), estimator)
+    return Watched(ability, route.when_unsupported or "", route.reroute_safeguards)
 
 
 def _route(route: RouteConfig, keys: KeyStore, calibration: Calibration) -> Route:
@@ -282,7 +305,9 @@ def _route(route: RouteConfig, keys: KeyStore, calibration: Calibration) -> Rout
     credentials = keys.for_route(
         profile=route.profile, region=region, origin=signing.origin, variable=route.key_variable
     )
-    return SignedRoute(BEDROCK, signing, adapter, credentials, model, route.profile)
+    return SignedRoute(
+        BEDROCK, signing, adapter, credentials, model, route.profile, watched(route, calibration)
+    )
 
 
 def dialect(route: RouteConfig, calibration: Calibration | None = None) -> Dialect:

@@ -207,7 +207,12 @@ def test_status_body_and_the_headers_a_client_reads_come_back_unchanged(stage: S
     response = stage.ask(body)
     assert (response.status, response.body) == (status, text)
     relayed = [(name.decode(), value.decode()) for name, value in response.headers]
-    assert [pair for pair in relayed if pair[0] not in {"date", "content-length"}] == list(shown)
+    said = [
+        ("x-openclaude-route", "anthropic"),
+        ("x-openclaude-model", json.loads(body)["model"]),
+        ("x-openclaude-reason", "match"),
+    ]
+    assert [pair for pair in relayed if pair[0] not in {"date", "content-length"}] == [*shown, *said]
     assert len(stage.requests(body)) == 1
 
 

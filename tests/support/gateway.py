@@ -1,6 +1,8 @@
 """A gateway without sockets: the real pipeline between a fake client and a fake transport."""
 
 import json
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from fakes.client import FakeClient
@@ -10,12 +12,15 @@ from fakes.log import FakeLog
 from fakes.transport import FakeCall, FakeTransport
 from openclaude.adapters.anthropic import AnthropicAdapter
 from openclaude.adapters.bedrock_converse import ConverseAdapter
+from openclaude.adapters.bedrock_converse.estimate import Estimator
 from openclaude.adapters.profiles import profile_for
 from openclaude.credentials.policies import Passthrough, SignFor
 from openclaude.credentials.sealed import ClientCredential
 from openclaude.domain.http import Endpoint, Header, InboundRequest, SafeHeaders
-from openclaude.domain.routes import RouteTable
+from openclaude.domain.routes import Condition, RouteTable
+from openclaude.gateway.deciding import Watched
 from openclaude.gateway.exchange import Services
+from openclaude.gateway.needs import Ability
 from openclaude.gateway.pipeline import Pipeline
 from openclaude.gateway.routes import PassthroughRoute, Route, SignedRoute
 from openclaude.ports import Dialect, Exchange
@@ -23,11 +28,23 @@ from openclaude.ports import Dialect, Exchange
 QWEN = "qwen.qwen3-coder-next"
 
 
+def watched(model: str, elsewhere: str = "", *, safeguards: bool = False) -> Watched:
+    """What becomes of requests that a Bedrock model cannot serve."""
+    ability = Ability(lambda: profile_for(model), lambda profile: Estimator(profile, model))
+    return Watched(ability, elsewhere, safeguards)
+
+
 class Gateway:
     """Everything a test needs to hold a request's conversation by hand."""
 
     def __init__(
-        self, *, qwen: str = QWEN, profile: str | None = None, adapter: Dialect | None = None
+        self,
+        *,
+        qwen: str = QWEN,
+        profile: str | None = None,
+        adapter: Dialect | None = None,
+        elsewhere: str = "",
+        conditions: Mapping[int, Condition] = MappingProxyType({}),
     ) -> None:
         self.transport = FakeTransport()
         self.clock = FakeClock()
@@ -39,12 +56,17 @@ class Gateway:
         signing = SignFor(region="us-west-2")
         routes: list[tuple[str, Route]] = [
             ("claude-*", PassthroughRoute("anthropic", Passthrough(), AnthropicAdapter())),
-            ("qwen-3-coder", SignedRoute("bedrock", signing, adapter, self.keys, qwen, profile)),
+            (
+                "qwen-3-coder",
+                SignedRoute("bedrock", signing, adapter, self.keys, qwen, profile, watched(qwen, elsewhere)),
+            ),
         ]
         self.chance = 0.5
         self.services = Services(self.transport, self.clock, self.log, chance=lambda: self.chance)
         slots = {"haiku": "qwen-3-coder"}
-        self.pipeline = Pipeline(RouteTable(routes), self.services, [("qwen-3-coder", "qwen-3-coder")], slots)
+        self.pipeline = Pipeline(
+            RouteTable(routes, conditions), self.services, [("qwen-3-coder", "qwen-3-coder")], slots
+        )
         self.client = FakeClient()
 
     def begin(

@@ -75,7 +75,7 @@ SIGNED_KIND = (
 )
 ALLOWED_ANSWERS = ("adapters/anthropic.py", '        b"x-should-retry",\n')
 WRITTEN = ("gateway/exchange.py", "        self.record.bytes_out += len(data)\n")
-TAKEN = ("gateway/pipeline.py", "        self._answer.record.bytes_in += len(data)\n")
+TAKEN = ("gateway/intake.py", "        self._answer.record.bytes_in += len(data)\n")
 STARTED = ("wiring.py", '"started", version=__version__')
 FACTS = ("wiring.py", "            **self.facts,\n")
 KEPT = ("launcher/daemon.py", "        if name in _KEPT_ENVIRONMENT or name.startswith(_KEPT_PREFIX)\n")
@@ -242,7 +242,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _change(
         "a body without a model is shown",
-        "gateway/pipeline.py",
+        "gateway/intake.py",
         'f"openClaude: {error}")',
         'f"openClaude: {error} in {whole[:600]!r}")',
     ),
@@ -289,9 +289,9 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _change(
         "the prompt is logged as the model",
-        "gateway/pipeline.py",
-        "        self._answer.record.model = field.name[:200]\n",
-        "        self._answer.record.model = held.decode()[:290]\n",
+        "gateway/intake.py",
+        "        record.model = field.name[:200]\n",
+        "        record.model = held.decode()[:290]\n",
     ),
     _change(
         "the answer is logged",

@@ -62,6 +62,10 @@ class Calibration:
         factor = min(self._ratio * _MARGIN, _HIGHEST) if self._taught else 1.0
         return math.ceil(estimated * factor)
 
+    def likely(self, estimated: float) -> float:
+        """The most likely number of tokens, without the margin that makes a count err high."""
+        return estimated * self._ratio if self._taught else estimated / _MARGIN
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
+from openclaude.domain.kinds import Kind
 from openclaude.domain.models import is_pattern, normalise
 
 Fault = tuple[str, str]
@@ -140,6 +141,13 @@ def some(*allowed: str) -> Callable[[list[object]], Fault | None]:
         return "has an element that is unknown here", f"write none, some or all of: {wanted}"
 
     return check
+
+
+def kinds(value: list[object]) -> Fault | None:
+    """Kinds of requests, one at least."""
+    if not value:
+        return "is empty, so the route would take nothing", "name a kind, or leave the line out"
+    return some(*(kind.value for kind in Kind))(value)
 
 
 def betas(value: list[object]) -> Fault | None:

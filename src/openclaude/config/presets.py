@@ -34,6 +34,9 @@ match  = "qwen-3-coder"
 to     = "bedrock"              # signed with AWS credentials; the client's login never goes there
 model  = "qwen.qwen3-coder-next"
 region = "us-west-2"            # a region in which your AWS account has access to the model
+# What this model cannot do (web search, images, PDFs, more than its window) goes to the model named here, with that
+# route's credential: your Claude plan. Only that one request; remove the line and it is degraded or refused instead.
+when_unsupported = "claude-haiku-5-5"
 # No profile: AWS's default chain finds the credentials (AWS_PROFILE, environment, [default], ...).
 # profile = "openclaude"        # optional: this profile of ~/.aws, and no other credentials
 # endpoint_url = "https://vpce-0123.bedrock-runtime.us-west-2.vpce.amazonaws.com"   # optional: a VPC endpoint

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from openclaude.config.checks import region_of_model
 from openclaude.config.lines import KeyPath, Lines, TooDeepError, endless_key, locate
+from openclaude.config.moves import condition_of, report_moves
 from openclaude.config.presets import PRESETS
 from openclaude.config.report import Report
 from openclaude.config.routing import LOGIN_IS_BOUND, Entry, goes_to_anthropic, read_routes, report_unrouted
@@ -66,6 +67,7 @@ def parse(text: str, filename: str) -> Config:
     )
     entries = read_routes(report, data["routes"])
     report_unrouted(report, slots, entries)
+    report_moves(report, entries)
     report.close()
     return Config(
         port=gateway.get("port", DEFAULT_PORT),
@@ -156,4 +158,8 @@ def _route(entry: Entry, line: int) -> RouteConfig:
         fips=entry.get("fips", False),
         dualstack=entry.get("dualstack", False),
         capabilities=MappingProxyType(entry.get("capabilities", {})),
+        when_unsupported=entry.get("when_unsupported"),
+        reroute_safeguards=entry.get("reroute_safeguards", False),
+        agent=entry.get("agent"),
+        kinds=condition_of(entry).kinds,
     )

@@ -7,10 +7,12 @@ from typing import Any, Final
 from openclaude.config.checks import Fault, hides_its_model, region_of_endpoint, region_of_model
 from openclaude.config.dialects import report_dialect
 from openclaude.config.lines import KeyPath
+from openclaude.config.moves import condition_of
 from openclaude.config.report import Report
 from openclaude.config.schema import CAPABILITIES, ROUTES, TABLES
 from openclaude.config.tables import example, read_table, unknown_capability, unknown_key
 from openclaude.domain.models import covers, matches
+from openclaude.domain.routes import Condition
 
 Entry = Mapping[str, Any]
 
@@ -40,14 +42,17 @@ def read_routes(report: Report, routes: object) -> list[Entry]:
 
 def report_unrouted(report: Report, slots: Mapping[str, str], entries: list[Entry]) -> None:
     """Slots whose model would get a 404. Says nothing while the pattern of a route is unknown."""
-    patterns = [entry["match"] for entry in entries if "match" in entry]
-    if len(patterns) < len(entries):
+    if not all("match" in entry for entry in entries):
         return
     for slot, name in slots.items():
-        if not any(matches(pattern, name) for pattern in patterns):
-            taken = ", ".join(patterns)
+        takers = [entry for entry in entries if matches(entry["match"], name)]
+        if not takers:
+            taken = ", ".join(entry["match"] for entry in entries)
             hint = f'add [[routes]] with match = "{name}", or use a name that a route takes: {taken}'
             report.add(("slots", slot), (f'no route takes "{name}"', hint))
+        elif all(map(condition_of, takers)):
+            hint = f'add [[routes]] with match = "{name}" and without agent and kinds'
+            report.add(("slots", slot), (f'no route takes "{name}" whatever the request is', hint))
 
 
 def goes_to_anthropic(route: object) -> bool:
@@ -119,14 +124,17 @@ def _report_addressing(report: Report, path: KeyPath, entry: Entry) -> None:
 
 
 def _report_unreachable(report: Report, entries: list[Entry]) -> None:
-    seen: list[tuple[int, str]] = []
+    seen: list[tuple[int, str, Condition]] = []
     for index, entry in enumerate(entries):
         if "match" not in entry:
             continue
-        match = entry["match"]
-        first = next((place for place, pattern in seen if covers(pattern, match)), None)
+        match, condition = entry["match"], condition_of(entry)
+        first = next(
+            (place for place, pattern, wide in seen if covers(pattern, match) and wide.covers(condition)),
+            None,
+        )
         if first is None:
-            seen.append((index, match))
+            seen.append((index, match, condition))
             continue
         line = report.line(("routes", first))
         fault = (

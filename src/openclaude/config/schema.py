@@ -48,6 +48,8 @@ _SWITCH: Final = Key(bool, checks.anything, "true")
 _ANTHROPIC_ROUTE: Final = {
     "match": Key(str, checks.pattern, '"claude-*"', names_model=True),
     "to": Key(str, checks.choice("anthropic", "bedrock"), '"bedrock"'),
+    "agent": _SWITCH,
+    "kinds": Key(list, checks.kinds, '["title", "quota_probe"]'),
 }
 _BEDROCK_ROUTE: Final = _ANTHROPIC_ROUTE | {
     "model": Key(str, checks.model, '"qwen.qwen3-coder-next"', names_model=True),
@@ -66,6 +68,8 @@ _BEDROCK_ROUTE: Final = _ANTHROPIC_ROUTE | {
     "service_tier": Key(str, checks.choice("priority", "default", "flex", "reserved"), '"flex"'),
     "reasoning": Key(str, checks.choice("low", "medium", "high"), '"low"'),
     "capabilities": Key(dict, checks.anything, "{ max_output = 8192 }"),
+    "when_unsupported": Key(str, checks.name, '"claude-haiku-5-5"', names_model=True),
+    "reroute_safeguards": _SWITCH,
 }
 
 _TOKENS: Final = Key(int, checks.tokens, "8192")

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from openclaude.domain import aws
+from openclaude.domain.kinds import Kind
+from openclaude.domain.routes import Condition
 
 DEFAULT_PORT: Final = 4000
 DEFAULT_LINGER: Final = 1800
@@ -34,6 +36,10 @@ class RouteConfig:
         service_tier: the tier every request asks for, or None.
         reasoning: the reasoning effort asked of a model that is not Claude, or None.
         capabilities: members of the capability profile, in place of the model's own.
+        when_unsupported: the model name a request gets that this route's model cannot serve, normalised; None leaves it.
+        reroute_safeguards: whether auto mode's check on the server counts as something the model cannot do.
+        agent: whether only sub-agents' requests are taken, or only others; None takes both.
+        kinds: the kinds of requests that are taken; None takes all.
     """
 
     match: str
@@ -53,6 +59,15 @@ class RouteConfig:
     fips: bool = False
     dualstack: bool = False
     capabilities: Mapping[str, Any] = field(default_factory=dict)
+    when_unsupported: str | None = None
+    reroute_safeguards: bool = False
+    agent: bool | None = None
+    kinds: frozenset[Kind] | None = None
+
+    @property
+    def condition(self) -> Condition:
+        """What the route asks of a request beside its model."""
+        return Condition(self.agent, self.kinds)
 
     @property
     def is_platform(self) -> bool:

@@ -9,6 +9,7 @@ class AccessRecord:
 
     Times are seconds from the request's head to the first byte and to the end of the answer; sizes are body bytes.
     `outcome` is one of `complete`, `client_left`, `upstream_failed`. `credential` names a kind, never a value.
+    `reason` says why this route answered; it is empty or `match` where the model's name alone decided.
     Token counts are None where the provider reported none in clear (a compressed answer is relayed unread).
     """
 
@@ -17,6 +18,7 @@ class AccessRecord:
     model: str = ""
     slot: str = ""
     route: str = ""
+    reason: str = ""
     upstream_model: str = ""
     upstream_request_id: str = ""
     credential: str = ""

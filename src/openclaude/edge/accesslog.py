@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from openclaude.domain.access import AccessRecord
+from openclaude.domain.routes import MATCH
 
 MAX_BYTES: Final = 5 * 1024 * 1024
 KEPT: Final = 2
@@ -51,6 +52,8 @@ def request_line(record: AccessRecord) -> str:
     )
     if record.upstream_model and record.upstream_model != record.model:
         line += f" upstream_model={_repeated(record.upstream_model)}"
+    if record.reason and record.reason != MATCH:
+        line += f" reason={_repeated(record.reason)}"
     if record.credential:
         line += f" credential={_repeated(record.credential)}"
     if record.upstream_request_id:

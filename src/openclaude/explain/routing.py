@@ -18,13 +18,15 @@ from openclaude.domain.http import (
     InboundRequest,
     SafeHeaders,
 )
+from openclaude.domain.kinds import AGENT_HEADER, Kind
 from openclaude.domain.messages import ModelField, NoModelError, find_model, leading_model, with_model
-from openclaude.domain.models import matches, normalise
+from openclaude.domain.models import normalise
 from openclaude.domain.routes import RouteTable
 from openclaude.edge.admission import too_large
 from openclaude.explain.requests import Json, rejection
 from openclaude.explain.targets import DEFAULT_REGION, Target, checked, value_of
-from openclaude.gateway.pipeline import unrouted
+from openclaude.gateway.deciding import Decider, Facts, Outcome
+from openclaude.gateway.intake import exact_model, unrouted
 from openclaude.wire.http1 import MAX_BODY_BYTES
 
 _ALWAYS: Final = ((b"content-type", b"application/json"), (b"anthropic-version", b"2023-06-01"))
@@ -41,12 +43,21 @@ _OPERATIONS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Routed:
-    """The decision about one request: the name it asks for, the name it is routed under, the route that takes it."""
+    """The decision about one request.
+
+    Attributes:
+        field: the name it asks for.
+        name: the name it is routed under.
+        route: the route that takes it.
+        reason: why, in a sentence.
+        outcome: why, as the headers of the answer say it; the kind of the request, and what its own route lacks for it.
+    """
 
     field: ModelField
     name: str
     route: RouteConfig
     reason: str
+    outcome: Outcome[RouteConfig]
 
     def shown(self) -> Json:
         return {
@@ -54,6 +65,9 @@ class Routed:
             "reason": self.reason,
             "model": self.field.name,
             "normalised": self.name,
+            "decision": self.outcome.decision.reason,
+            "kind": self.outcome.kind.value,
+            "needs": self.outcome.need or None,
         }
 
 
@@ -73,7 +87,7 @@ def explained(
     """
     routed: Routed | None = None
     try:
-        routed = decided(raw, config)
+        routed = decided(raw, config, headers)
         if routed.route.to == "anthropic":
             sent = _to_anthropic(raw, routed, headers)
         else:
@@ -83,7 +97,7 @@ def explained(
     return {**routed.shown(), **sent}
 
 
-def decided(raw: bytes, config: Config) -> Routed:
+def decided(raw: bytes, config: Config, headers: Sequence[Header] = ()) -> Routed:
     """The route the gateway would choose. Raises the `ApiError` it would answer instead."""
     if len(raw) > MAX_BODY_BYTES:
         raise too_large()
@@ -91,11 +105,16 @@ def decided(raw: bytes, config: Config) -> Routed:
         field = leading_model(raw) or find_model(raw)
     except NoModelError as error:
         raise invalid_request(f"openClaude: {error}") from None
-    table = RouteTable([(route.match, route) for route in config.routes])
-    decision = table.decide(field.name)
-    if decision is None:
+    table = RouteTable([(route.match, route) for route in config.routes], wiring.conditions(config))
+    facts = Facts(agent=any(name.lower() == AGENT_HEADER for name, _ in headers))
+    outcome = Decider(table, wiring.watched).decide(field.name, raw, facts)
+    if outcome is None:
         raise unrouted(field.name, table.patterns)
-    return Routed(field, decision.name, decision.route, _reason(field.name, decision.name, config))
+    decision = outcome.decision
+    if decision.moved:
+        field = exact_model(raw, field)
+    reason = _reason(field.name, outcome, config)
+    return Routed(field, decision.name, decision.route, reason, outcome)
 
 
 def target_of(
@@ -116,20 +135,31 @@ def target_of(
     )
 
 
-def _reason(asked: str, name: str, config: Config) -> str:
+def _reason(asked: str, outcome: Outcome[RouteConfig], config: Config) -> str:
+    decision, name = outcome.decision, normalise(asked)
+    renamed = "" if asked == name else f"`{asked}` is routed as `{name}`; "
+    if decision.moved:
+        place = f"`{decision.route.match}` ({_place(decision.route, config)})"
+        if outcome.kind is Kind.CLASSIFIER:
+            why = "only a Claude may judge whether an action is safe"
+        else:
+            why = f"the model that `{name}` stands for lacks what the request needs: {outcome.need}"
+        return f"{renamed}{why}; as `{decision.name}` it is taken by the route {place}"
     before: list[str] = []
     for route in config.routes:
-        if matches(route.match, name):
+        if route is decision.route:
             break
         before.append(f"`{route.match}`")
     others = f"; {', '.join(before)} before it did not match" if before else ""
-    renamed = "" if asked == name else f"`{asked}` is routed as `{name}`; "
-    place = f"{config.source}:{route.line}" if config.source else "the built-in configuration"
-    return f"{renamed}the first route that matches is `{route.match}` ({place}){others}"
+    return f"{renamed}the first route that matches is `{decision.route.match}` ({_place(decision.route, config)}){others}"
+
+
+def _place(route: RouteConfig, config: Config) -> str:
+    return f"{config.source}:{route.line}" if config.source else "the built-in configuration"
 
 
 def _to_anthropic(raw: bytes, routed: Routed, headers: Sequence[Header]) -> Json:
-    body = raw if routed.name == routed.field.name else with_model(raw, routed.field, routed.name)
+    body = _renamed(raw, routed)
     named = {name.lower() for name, _ in headers}
     sent = [pair for pair in _ALWAYS if pair[0] not in named]
     sent += [pair for pair in headers if pair[0].lower() not in CREDENTIAL_HEADERS]
@@ -153,10 +183,14 @@ def _to_anthropic(raw: bytes, routed: Routed, headers: Sequence[Header]) -> Json
     }
 
 
+def _renamed(raw: bytes, routed: Routed) -> bytes:
+    return raw if routed.name == routed.field.name else with_model(raw, routed.field, routed.name)
+
+
 def _to_bedrock(raw: bytes, routed: Routed, headers: Sequence[Header], env: Mapping[str, str]) -> Json:
     route = routed.route
     call = wiring.dialect(route).prepare(
-        raw,
+        _renamed(raw, routed) if routed.outcome.decision.moved else raw,
         betas=value_of(headers, b"anthropic-beta"),
         version=value_of(headers, b"anthropic-version"),
     )

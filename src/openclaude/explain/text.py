@@ -2,6 +2,7 @@
 
 import json
 
+from openclaude.domain.routes import MATCH
 from openclaude.explain.meanings import meaning
 from openclaude.explain.requests import Json
 
@@ -27,6 +28,9 @@ def _facts(shown: Json) -> list[str]:
         "routed as": shown["normalised"] if shown["normalised"] != shown["model"] else None,
         "route": shown["route"],
         "reason": shown["reason"],
+        "decision": shown["decision"] if shown["decision"] != MATCH else None,
+        "kind": shown["kind"],
+        "needs": shown["needs"],
         "credential": shown.get("credential"),
         "operation": shown.get("operation"),
         "model id": shown.get("modelId"),

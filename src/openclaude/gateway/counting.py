@@ -48,7 +48,6 @@ class CountExchange:
 
     def body_complete(self) -> None:
         pieces, self._pieces = self._pieces, []
-        self._answer.record.upstream_model = self._route.upstream_model
         size = weight(pieces) if is_ready(self._route.adapter) else HEAVY
         self._services.apart(size, lambda: self._count(b"".join(pieces)), self._counted)
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from openclaude.domain.access import AccessRecord
@@ -27,6 +28,10 @@ SSE_HEADERS: tuple[Header, ...] = (
 
 
 T = TypeVar("T")
+LOCAL = "local"
+"""The route of what is answered here."""
+_NOT_PLAIN = re.compile(r"[^ -~]")
+_LONGEST = 256
 
 HEAVY = 256 * 1024
 """Weight from which a body is translated elsewhere; see `weight`. 256 KiB of text cost under a millisecond."""
@@ -113,10 +118,21 @@ def _done(outcome: Callable[[], None]) -> None:
     outcome()
 
 
+@lru_cache(maxsize=1024)
+def marks(route: str, model: str, reason: str) -> tuple[Header, ...]:
+    """The headers that say who gave an answer: plain ASCII, of bounded length, made once for each set of values."""
+    said = (
+        (b"x-openclaude-route", route),
+        (b"x-openclaude-model", model),
+        (b"x-openclaude-reason", reason),
+    )
+    return tuple((name, _NOT_PLAIN.sub("?", value)[:_LONGEST].encode()) for name, value in said if value)
+
+
 class Answer:
     """The client's end of one request: counts what is sent and writes the log line when it is over."""
 
-    __slots__ = ("_client", "_services", "over", "record", "request", "started", "started_at")
+    __slots__ = ("_client", "_marks", "_services", "over", "record", "request", "started", "started_at")
 
     def __init__(self, services: Services, request: InboundRequest, client: ClientSide) -> None:
         self._services = services
@@ -126,6 +142,7 @@ class Answer:
         self.record = AccessRecord(request.id, request.endpoint.name.lower())
         self.started = False
         self.over = False
+        self._marks: tuple[Header, ...] = ()
         services.in_flight += 1
 
     @property
@@ -138,11 +155,22 @@ class Answer:
         """When the client stops waiting for an answer to begin, on the clock's monotonic time; all attempts share it."""
         return self.started_at + patience(self.request.headers)
 
+    def told(self, route: str, model: str, reason: str) -> None:
+        """Who answers, and why: in the answer's headers and in the log. What is empty is left out."""
+        self._marks = marks(route, model, reason)
+        record = self.record
+        record.route, record.upstream_model, record.reason = route, model, reason
+
+    def answered_here(self, reason: str) -> None:
+        """No model is asked after all."""
+        self._marks = marks(LOCAL, "", reason)
+        self.record.reason = reason
+
     def start(self, status: int, headers: Sequence[Header], length: int | None) -> None:
         self.started = True
         self.record.status = status
         self.record.first_byte = self._services.clock.monotonic() - self.started_at
-        self._client.start(status, headers, length)
+        self._client.start(status, (*headers, *self._marks), length)
 
     def write(self, data: bytes) -> None:
         self.record.bytes_out += len(data)

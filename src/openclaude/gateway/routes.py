@@ -10,6 +10,7 @@ from openclaude.adapters.anthropic import AnthropicAdapter
 from openclaude.credentials.policies import Passthrough, SignFor
 from openclaude.domain.http import Origin
 from openclaude.domain.routes import RouteTable
+from openclaude.gateway.deciding import Watched
 from openclaude.ports import Dialect, SigningKeys
 
 
@@ -30,7 +31,8 @@ class PassthroughRoute:
 class SignedRoute:
     """AWS credentials, to one regional endpoint: keys that sign, or an API key that is bound to that endpoint.
 
-    `profile` is the AWS profile they come from, for messages; None for AWS's default chain.
+    `profile` is the AWS profile they come from, for messages; None for AWS's default chain. `watched` says what the
+    model can do and where other requests go; None where nobody asks.
     """
 
     name: str
@@ -39,6 +41,7 @@ class SignedRoute:
     keys: SigningKeys
     upstream_model: str
     profile: str | None = None
+    watched: Watched | None = None
 
     @property
     def origin(self) -> Origin:
@@ -47,3 +50,9 @@ class SignedRoute:
 
 Route = PassthroughRoute | SignedRoute
 Routes = RouteTable[Route]
+_CAN_ALL = Watched()
+
+
+def watched(route: Route) -> Watched:
+    """What a route says of requests that its model cannot serve."""
+    return route.watched or _CAN_ALL if isinstance(route, SignedRoute) else _CAN_ALL

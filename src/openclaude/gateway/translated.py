@@ -34,6 +34,8 @@ WHOLE_ANSWER: Final = 600.0
 """Seconds until the head of an answer that is not streamed, in a stream that has been started for the client already."""
 METADATA_GRACE: Final = 2.0
 """Seconds that a finished stream waits for its token counts."""
+ANSWERED_HERE: Final = "no model needed"
+"""The reason of an answer for which nothing is sent: the client's quota probe, a cache warm-up without a cache."""
 UNREADABLE: Final = (
     "openClaude could not read Bedrock's answer. hint: try again; logs/gateway.err has the reason"
 )
@@ -61,7 +63,6 @@ class TranslatedExchange(SendingAgain):
     def body_complete(self) -> None:
         pieces, self._pieces = self._pieces, []
         self._asked_at = self._services.clock.monotonic()
-        self._answer.record.upstream_model = self._route.upstream_model
         size = weight(pieces) if is_ready(self._route.adapter) else HEAVY
         self._apart(size, lambda: self._prepare(b"".join(pieces)), self._prepared)
 
@@ -98,6 +99,7 @@ class TranslatedExchange(SendingAgain):
     def _prepared(self, ready: refusals.Outgoing) -> None:
         self._note(ready.call.notes)
         if ready.call.local_answer is not None:
+            self._answer.answered_here(ANSWERED_HERE)
             self._answer_whole(ready.call, ready.call.local_answer)
         else:
             self._begin(ready)

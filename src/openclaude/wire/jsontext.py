@@ -42,6 +42,11 @@ def in_pieces() -> Iterator[None]:
         _IN_PIECES.reset(token)
 
 
+def is_in_pieces() -> bool:
+    """Whether JSON is read by many short calls here."""
+    return _IN_PIECES.get()
+
+
 class JsonError(ValueError):
     """The text is not JSON. The message names the place and never quotes content."""
 

@@ -67,6 +67,7 @@ def test_show_as_json_fills_the_defaults_in(tmp_path: Path) -> None:
         "fips": False,
         "dualstack": False,
         "capabilities": {},
+        "reroute_safeguards": False,
     }
 
 

@@ -74,6 +74,7 @@ model       qwen-3-coder[1m]
 routed as   qwen-3-coder
 route       qwen-3-coder
 reason      `qwen-3-coder[1m]` is routed as `qwen-3-coder`; the first route that matches is `qwen-3-coder` ({folder}/config.toml:9); `claude-*` before it did not match
+kind        other
 credential  AWS signature with keys from AWS profile openclaude
 operation   ConverseStream
 model id    qwen.qwen3-coder-next
@@ -118,6 +119,9 @@ def test_json_has_the_route_the_reason_and_the_upstream_request(folder: Path) ->
         "reason",
         "model",
         "normalised",
+        "decision",
+        "kind",
+        "needs",
         "upstream",
         "credential",
         "operation",

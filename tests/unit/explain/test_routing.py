@@ -188,3 +188,71 @@ def test_a_messages_endpoint_streams_the_events_themselves(config: Config) -> No
 @pytest.mark.parametrize("model", ["claude-opus-5-5", "gpt-9"])
 def test_no_other_route_stands_for_anything(model: str, config: Config) -> None:
     assert target_of(model, config) is None
+
+
+MOVING = """
+[[routes]]
+match = "claude-*"
+to = "anthropic"
+kinds = ["title"]
+
+[[routes]]
+match = "claude-*"
+to = "anthropic"
+
+[[routes]]
+match = "qwen"
+to = "bedrock"
+model = "qwen.qwen3-coder-next"
+region = "us-west-2"
+agent = true
+
+[[routes]]
+match = "qwen"
+to = "bedrock"
+model = "qwen.qwen3-coder-next"
+region = "us-west-2"
+when_unsupported = "claude-haiku-5-5"
+"""
+PNG = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}}
+
+
+def test_a_request_that_its_model_cannot_serve_is_shown_where_it_goes() -> None:
+    raw = body("qwen", messages=[{"role": "user", "content": [PNG]}])
+    found = explained(raw, parse(MOVING, "config.toml"))
+    assert (found["decision"], found["kind"], found["needs"]) == ("unsupported: image", "other", "image")
+    assert found["reason"] == (
+        "the model that `qwen` stands for lacks what the request needs: image; as `claude-haiku-5-5` it is taken by "
+        "the route `claude-*` (config.toml:7)"
+    )
+    assert found["credential"] == "the login the client sends"
+    assert found["body"] == {**json.loads(raw), "model": "claude-haiku-5-5"}
+
+
+def test_a_safety_check_is_shown_on_its_way_to_a_claude() -> None:
+    found = explained(body("qwen", stop_sequences=["</severity>"]), parse(MOVING, "config.toml"))
+    assert (found["decision"], found["modelId"]) == (
+        "classifier: only a Claude may judge",
+        "claude-haiku-5-5",
+    )
+    assert found["reason"] == (
+        "only a Claude may judge whether an action is safe; as `claude-haiku-5-5` it is taken by the route `claude-*` "
+        "(config.toml:7)"
+    )
+
+
+def test_what_a_model_lacks_is_shown_where_nothing_can_be_done_about_it() -> None:
+    raw = body("qwen", messages=[{"role": "user", "content": [PNG]}])
+    found = explained(raw, parse(MOVING, "config.toml"), headers=((b"X-Claude-Code-Agent-Id", b"a1"),))
+    assert (found["decision"], found["needs"], found["notes"]) == ("match: agent", "image", ["image_omitted"])
+
+
+def test_a_route_of_a_kind_is_named_with_the_kind() -> None:
+    asked = {
+        "tools": [],
+        "stream": True,
+        "output_config": {"format": {"schema": {"properties": {"title": {}}}}},
+    }
+    found = explained(body("claude-haiku-5-5", **asked), parse(MOVING, "config.toml"))
+    assert (found["decision"], found["kind"]) == ("match: kind title", "title")
+    assert found["reason"] == "the first route that matches is `claude-*` (config.toml:2)"

@@ -1,6 +1,14 @@
 from openclaude.explain.text import readable
 
-ROUTED = {"model": "m", "normalised": "m", "route": "m*", "reason": "it matches"}
+ROUTED = {
+    "model": "m",
+    "normalised": "m",
+    "route": "m*",
+    "reason": "it matches",
+    "decision": "match",
+    "kind": "other",
+    "needs": None,
+}
 
 
 def test_a_rejection_without_a_route_is_two_lines() -> None:
@@ -11,7 +19,7 @@ def test_a_rejection_without_a_route_is_two_lines() -> None:
 def test_a_local_answer_takes_the_place_of_a_request() -> None:
     shown = {**ROUTED, "upstream": None, "local_answer": {"content": []}, "notes": []}
     assert readable(shown) == (
-        "model       m\nroute       m*\nreason      it matches\n\n"
+        "model       m\nroute       m*\nreason      it matches\nkind        other\n\n"
         'answered here, without asking a model:\n{\n  "content": []\n}'
     )
 
@@ -26,4 +34,12 @@ def test_a_body_that_is_text_is_shown_as_it_is() -> None:
 def test_a_note_without_a_meaning_is_shown_all_the_same() -> None:
     assert readable({"notes": ["brand_new", "top_k_dropped"]}) == (
         "notes\n  brand_new\n  top_k_dropped  this model takes no top_k here"
+    )
+
+
+def test_a_request_that_moved_says_what_its_model_lacks() -> None:
+    shown = {**ROUTED, "decision": "unsupported: image", "kind": "main", "needs": "image", "notes": []}
+    assert readable(shown) == (
+        "model       m\nroute       m*\nreason      it matches\ndecision    unsupported: image\n"
+        "kind        main\nneeds       image"
     )

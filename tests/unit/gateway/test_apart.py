@@ -56,7 +56,7 @@ def test_a_body_of_many_small_values_is_translated_elsewhere_whatever_its_size()
 
 def test_the_first_request_of_a_route_loads_its_translator_elsewhere() -> None:
     gateway, worker = gateway_with_worker()
-    decision = gateway.pipeline.routes.decide("qwen-3-coder")
+    decision = gateway.pipeline.routing.table.decide("qwen-3-coder")
     assert decision is not None
     adapter = decision.route.adapter
     object.__setattr__(decision.route, "adapter", LateDialect(lambda: adapter))  # a frozen value

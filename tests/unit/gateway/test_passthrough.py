@@ -19,7 +19,12 @@ def test_status_body_and_the_headers_a_client_reads_come_back_unchanged() -> Non
     call.answer(429, b'{"type":"error"}', [*shown, *hidden])
     assert gateway.client.status == 429
     assert gateway.client.body == b'{"type":"error"}'
-    assert gateway.client.headers == {name.lower(): value for name, value in shown}
+    said = {
+        b"x-openclaude-route": b"anthropic",
+        b"x-openclaude-model": b"claude-opus-5-5",
+        b"x-openclaude-reason": b"match",
+    }
+    assert gateway.client.headers == {name.lower(): value for name, value in shown} | said
     assert gateway.log.records[0].upstream_request_id == "req_1"
 
 

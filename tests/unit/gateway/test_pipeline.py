@@ -195,7 +195,7 @@ def test_the_log_knows_slot_model_route_and_sizes() -> None:
     ],
 )
 def test_a_claude_name_tells_its_slot(model: str, slot: str) -> None:
-    assert Gateway().pipeline.slot_of(model) == slot
+    assert Gateway().pipeline.routing.slot_of(model) == slot
 
 
 def test_requests_under_way_and_served_are_counted() -> None:

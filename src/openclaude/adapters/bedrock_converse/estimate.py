@@ -26,6 +26,10 @@ _FOR_TOOLS = {True: 350, False: 120}
 _PER_IMAGE = 1600
 _SAMPLED = 16 * 1024
 """Bytes looked at of a request that is answered: its estimate is one of many that are averaged."""
+_GLANCE = 64 * 1024
+"""Bytes looked at to see whether a body may be too long for its model."""
+_SURE = 1.25
+"""How much more a body may turn out to be than its bytes, escapes and frames included, look like."""
 _PAGE = 65536
 """Base64 characters that stand for a page of a document; a page costs about as much as an image."""
 _DATA_SOURCES = ("base64", "url", "file")
@@ -56,6 +60,20 @@ class Estimator:
         """Tokens of a Messages body, at least 1."""
         found = weighed(body, self._weights)
         return max(1, self._calibration.corrected(found.text) + found.media)
+
+    def exceeds(self, raw: bytes, window: int) -> bool:
+        """Whether a Messages body is likely to have more tokens than a window, by what is known of the model.
+
+        A token is a byte at least, so that most bodies need no look; the next ones are weighed as they stand, and
+        only the rest is read.
+        """
+        if len(raw) <= window:
+            return False
+        whole = tokens.estimate(raw, self._weights, _GLANCE)
+        if self._calibration.likely(whole) * _SURE <= window:
+            return False
+        found = weighed(jsontext.loads(raw), self._weights)
+        return self._calibration.likely(found.text) + found.media > window
 
     def is_due(self) -> bool:
         """Whether this request is to be sampled. Ask once for each."""

@@ -18,7 +18,7 @@ from openclaude.domain.errors import invalid_request
 FINE_GRAINED: Final = "fine-grained-tool-streaming-2025-05-14"
 TOOL_SEARCH: Final = "tool-search-tool-2025-10-19"
 
-_TOOLSETS: Final = ("browser_toolset_", "computer_toolset_")
+TOOLSETS: Final = ("browser_toolset_", "computer_toolset_")
 _CUSTOM_MEMBERS: Final = frozenset(
     {"type", "name", "description", "input_schema", "cache_control", "defer_loading"}
 )
@@ -105,7 +105,7 @@ class _Reading:
         taken_away = self._history.state.get(name) is False
         if kind.startswith(SERVER_PREFIXES):
             self._server(tool, kind, name, wanted=declared and not taken_away)
-        elif kind.startswith(_TOOLSETS):
+        elif kind.startswith(TOOLSETS):
             self.offer.codes.append("typed_tool_dropped")
         elif self._may_be_called(tool) and self._in_sight(tool, name):
             self._client(tool, kind, name)
