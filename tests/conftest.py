@@ -5,11 +5,15 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from support.converse_check import NotConverseError
 from support.every_request import watched
 from support.product import Home, make_home
 from support.witness import WITNESS
+
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")
