@@ -3,15 +3,12 @@
 That the port serves again within two seconds is measured in tests/integration/test_supervisor.py, without the client.
 """
 
-import json
 import os
 import re
 import signal
-import subprocess
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +19,11 @@ from openclaude.launcher.daemon import Gateway
 from openclaude.simulator.script import Answer, Ask, say
 from openclaude.simulator.world import World
 from support.house import until
-from support.product import OPENCLAUDE, Home, gateway_for
+from support.product import Home, gateway_for
 from support.rawhttp import DEADLINE, Client, ask
-from support.session import configure, with_client
+from support.session import configure
 from support.staging import OPUS, QWEN, client_headers, message_body
-from support.witness import OUTPUT, WITNESS
+from support.streaming import sessions
 
 pytestmark = [pytest.mark.client, pytest.mark.xdist_group("client-worker")]
 
@@ -60,62 +57,6 @@ class Model:
 
 def whole(errand: str) -> str:
     return f"{errand} is done"
-
-
-@dataclass
-class Session:
-    """A run of the real client whose output, a JSON value in each line, goes to a file."""
-
-    errand: str
-    process: "subprocess.Popen[bytes]"
-    output: Path
-
-    def lines(self) -> list[dict[str, Any]]:
-        """What it has said so far, in whole lines."""
-        *said, _ = self.output.read_bytes().split(b"\n")
-        return [json.loads(line) for line in said if line.startswith(b"{")]
-
-    def shows_text(self) -> bool:
-        """Whether a piece of the answer has reached the client."""
-        assert self.process.poll() is None, self.output.read_text()
-        events = [line["event"]["type"] for line in self.lines() if line["type"] == "stream_event"]
-        return "content_block_delta" in events
-
-    def ended(self) -> tuple[int, bool, str]:
-        """Exit code, whether it failed in the client's own opinion, and its answer."""
-        code = self.process.wait(timeout=120)
-        last = self.lines()[-1]
-        return code, last["is_error"], last["result"]
-
-
-def begin(home: Home, project: Path, errand: str, model: str, keys: Mapping[str, str]) -> Session:
-    output = project.parent / f"{errand}.out"
-    shown = ("--output-format", "stream-json", "--verbose", "--include-partial-messages")
-    with output.open("wb") as file:
-        process = subprocess.Popen(
-            [*OPENCLAUDE, "-p", errand, "--model", model, *shown],
-            env=with_client(home, keys),
-            cwd=project,
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-        )
-    return Session(errand, process, output)
-
-
-@contextmanager
-def sessions(home: Home, project: Path, keys: Mapping[str, str]) -> Iterator[Sequence[Session]]:
-    """Sessions under way; none is left at the end, and what they said is looked at for secrets."""
-    started: list[Session] = []
-    try:
-        for number, model in enumerate(SESSIONS):
-            started.append(begin(home, project, f"errand-{number}", model, keys))
-        yield started
-    finally:
-        for session in started:
-            session.process.kill()
-            session.process.wait()
-            WITNESS.saw(OUTPUT, session.output.read_bytes())
 
 
 @contextmanager
@@ -171,7 +112,7 @@ def test_sessions_whose_worker_is_killed_in_mid_stream_end_well_and_the_port_ser
     with (
         knowing(model, keys) as world,
         gateway_for(home, world) as gateway,
-        sessions(home, project, keys) as started,
+        sessions(home, project, keys, SESSIONS) as started,
         raw_streams(home, gateway, STREAMS - len(SESSIONS)) as raw,
     ):
         for session in started:

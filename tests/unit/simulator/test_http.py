@@ -120,6 +120,11 @@ async def test_an_answer_may_end_early_and_cleanly() -> None:
     assert answer.endswith(b"\r\n\r\n2\r\nab\r\n")
 
 
+async def test_an_answer_may_end_before_its_head() -> None:
+    assert await exchange(fixed(Reply(pieces=(Cut(Ending.EOF),), head=False)), GET) == b""
+    assert await exchange(fixed(Reply(pieces=(b"HTT", Cut(Ending.EOF)), head=False)), GET) == b"HTT"
+
+
 async def test_an_answer_may_be_cut_by_a_reset() -> None:
     reply = Reply(200, DATE, (b"ab", Pause(0.05), Cut(Ending.RESET)), Framing.CHUNKED)
     async with connected(fixed(reply)) as (server, reader, writer):
