@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from openclaude.simulator import server_tools
 from openclaude.simulator.http import Server, Setup
 from openclaude.simulator.recorded import Recorded
 from openclaude.simulator.replies import Framing, Headers, Piece, Reply, json_reply
@@ -144,6 +145,10 @@ class AnthropicSimulator(Server):
             return outcome
         if isinstance(outcome, Fail):
             return failure(outcome, request_id)
+        if outcome.searches and not server_tools.offered(request):
+            return failure(
+                _invalid("tools: the script searches the web, and the request has no tool for it"), request_id
+            )
         limits = RATE_LIMITS if row.header("authorization") else ()
         return answered(
             outcome, request["model"], request_id, streaming=request.get("stream") is True, headers=limits
@@ -241,8 +246,10 @@ def turn_of(entry: Mapping[str, Any]) -> Turn:
 # What is answered -------------------------------------------------------------------------------------------------
 
 
-def _usage(usage: Usage) -> dict[str, Any]:
+def _usage(usage: Usage, searches: int = 0) -> dict[str, Any]:
+    made = {"server_tool_use": {"web_search_requests": searches}} if searches else {}
     return {
+        **made,
         "input_tokens": usage.input_tokens,
         "cache_creation_input_tokens": usage.cache_write,
         "cache_read_input_tokens": usage.cache_read,
@@ -273,10 +280,10 @@ def message(answer: Answer, model: str) -> dict[str, Any]:
         "type": "message",
         "role": "assistant",
         "model": model,
-        "content": [_block(part) for part in answer.parts],
+        "content": [*server_tools.blocks(answer.searches), *(_block(part) for part in answer.parts)],
         "stop_reason": answer.stop_reason,
         "stop_sequence": None,
-        "usage": _usage(answer.usage),
+        "usage": _usage(answer.usage, len(answer.searches)),
     }
 
 
@@ -308,8 +315,9 @@ def events(answer: Answer, model: str) -> Iterator[dict[str, Any]]:
     start = {**message(Answer((), usage=answer.usage), model), "stop_reason": None}
     start["usage"] = {**start["usage"], "output_tokens": 1}
     yield {"type": "message_start", "message": start}
-    for index, part in enumerate(answer.parts):
-        block, deltas = _deltas(part, answer.chunk)
+    searched = server_tools.streamed(answer.searches, answer.chunk)
+    parts = (_deltas(part, answer.chunk) for part in answer.parts)
+    for index, (block, deltas) in enumerate((*searched, *parts)):
         yield {"type": "content_block_start", "index": index, "content_block": block}
         if index == 0:
             yield {"type": "ping"}
@@ -319,7 +327,7 @@ def events(answer: Answer, model: str) -> Iterator[dict[str, Any]]:
     yield {
         "type": "message_delta",
         "delta": {"stop_reason": answer.stop_reason, "stop_sequence": None},
-        "usage": _usage(answer.usage),
+        "usage": _usage(answer.usage, len(answer.searches)),
     }
     yield {"type": "message_stop"}
 

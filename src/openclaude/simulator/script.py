@@ -100,6 +100,14 @@ Part = Text | ToolUse | Thinking
 
 
 @dataclass(frozen=True, slots=True)
+class Search:
+    """A web search of Anthropic's servers, with the title and address of each result."""
+
+    query: str
+    results: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """Token counts; `input_tokens` excludes what was read from or written to the cache."""
 
@@ -129,7 +137,8 @@ class Answer:
     `chunk` is the characters of each delta; `pace` the seconds between two events; `hold` the seconds before the
     head. `cut_after` ends a stream after that many events (or after the last) with `cut_with`, by default a clean end of
     the connection.
-    `slice_bytes` regroups a stream into pieces of that size whatever the events.
+    `slice_bytes` regroups a stream into pieces of that size whatever the events. `searches` come before the parts, and
+    only from the Anthropic API: no other provider has them.
     """
 
     parts: tuple[Part, ...]
@@ -142,6 +151,7 @@ class Answer:
     cut_after: int | None = None
     cut_with: tuple[Piece, ...] = (Cut(Ending.EOF),)
     slice_bytes: int | None = None
+    searches: tuple[Search, ...] = ()
 
     @property
     def stop_reason(self) -> str:

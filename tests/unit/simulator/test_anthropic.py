@@ -6,7 +6,8 @@ from typing import Any
 import anthropic
 import httpx2
 import pytest
-from anthropic import AsyncAnthropic, DefaultAsyncHttpxClient
+from anthropic import AsyncAnthropic, BadRequestError, DefaultAsyncHttpxClient
+from anthropic.types import ServerToolUseBlock, TextBlock, WebSearchToolResultBlock
 
 from openclaude.simulator.anthropic import HOST, STATUS, AnthropicSimulator
 from openclaude.simulator.certs import Authority
@@ -17,6 +18,7 @@ from openclaude.simulator.script import (
     Ask,
     Fail,
     Script,
+    Search,
     StreamError,
     Text,
     Thinking,
@@ -90,6 +92,41 @@ async def test_the_sdk_accumulates_a_stream_however_it_is_cut(
     assert (thinking.thinking, thinking.signature, text.text) == ("because", "sig", "grüße " * 20)
     assert (use.name, use.input) == ("Bash", {"command": "ls", "n": [1, None]})
     assert (answer.stop_reason, answer.usage.input_tokens, answer.usage.output_tokens) == ("tool_use", 7, 8)
+
+
+SEARCH = Search("herons", (("A heron", "https://herons.example/1"), ("Two", "https://herons.example/2")))
+WEB_SEARCH: Any = [{"type": "web_search_20250305", "name": "web_search", "max_uses": 8}]
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+async def test_the_sdk_reads_a_web_search(
+    simulator: AnthropicSimulator, client: AsyncAnthropic, *, stream: bool
+) -> None:
+    simulator.script = always(Answer((Text("Two herons."),), searches=(SEARCH,), chunk=3))
+    asked: Any = {"model": MODEL, "max_tokens": 10, "messages": HI, "tools": WEB_SEARCH}
+    if stream:
+        async with client.messages.stream(**asked) as running:
+            answer = await running.get_final_message()
+    else:
+        answer = await client.messages.create(**asked)
+    use, found, text = answer.content
+    assert isinstance(use, ServerToolUseBlock)
+    assert isinstance(found, WebSearchToolResultBlock)
+    assert isinstance(text, TextBlock)
+    assert (use.name, use.input, found.tool_use_id) == ("web_search", {"query": "herons"}, use.id)
+    assert isinstance(found.content, list)
+    assert [(each.title, each.url) for each in found.content] == list(SEARCH.results)
+    assert (text.text, answer.stop_reason) == ("Two herons.", "end_turn")
+    assert answer.usage.server_tool_use is not None
+    assert answer.usage.server_tool_use.web_search_requests == 1
+
+
+async def test_a_search_without_the_tool_for_it_is_refused(
+    simulator: AnthropicSimulator, client: AsyncAnthropic
+) -> None:
+    simulator.script = always(Answer((), searches=(SEARCH,)))
+    with pytest.raises(BadRequestError, match="the request has no tool for it"):
+        await client.messages.create(model=MODEL, max_tokens=10, messages=HI, tools=TOOLS)
 
 
 async def test_a_stream_has_the_events_of_the_real_one(
