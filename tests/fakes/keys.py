@@ -21,7 +21,8 @@ class FakeKeys:
         self.newer: Credential | ApiError | None = self.result
         self.renewals = 0
         self.waiting: list[Then] = []
-        self.slow = False
+        self.slow = self.renews_slowly = False
+        self.hoping: list[Callable[[Credential | ApiError | None], None]] = []
         self.sessions: list[str] = []
         self.stale: object = None
 
@@ -37,4 +38,7 @@ class FakeKeys:
     ) -> None:
         self.renewals += 1
         self.stale = stale
-        then(self.newer)
+        if self.renews_slowly:
+            self.hoping.append(then)
+        else:
+            then(self.newer)

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -246,3 +247,35 @@ def test_a_provider_that_stops_reading_stops_the_clients_upload(tmp_path: Path) 
             assert not upload.is_alive()
             response = client.read()
         assert int(response.body) > len(body)
+
+
+def test_a_client_that_resets_behind_an_upload_at_a_standstill_takes_the_providers_connection_along(
+    tmp_path: Path,
+) -> None:
+    go_on, ended = threading.Event(), threading.Event()
+
+    def behave(peer: Peer) -> None:
+        go_on.wait(DEADLINE)
+        with suppress(EOFError, OSError):
+            while True:
+                peer.read_request()
+        ended.set()
+
+    home = make_home(tmp_path / "home", "sk-ant-" + "oat01-" + "x" * 32)
+    with (
+        RawUpstream(tmp_path) as upstream,
+        serving(home, upstream.connect_to, upstream.ca_file, env={}) as gateway,
+    ):
+        upstream.behaviour = behave
+        client = Client(gateway)
+        client.socket.settimeout(1.0)
+        body = message_body(OPUS, "u" * 30 * MEGABYTE, stream=True)
+        with pytest.raises(TimeoutError):
+            client.post("/v1/messages", client_headers(home.login), body)
+        client.leave(reset=True)
+        deadline = time.monotonic() + 10  # the system gives up an upload that is not taken after 30
+        while (running := home.running()) is None or running.in_flight:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        go_on.set()
+        assert ended.wait(DEADLINE)

@@ -14,11 +14,14 @@ from openclaude.domain.errors import ApiError, error_body
 from openclaude.domain.http import CLOSE, Header
 from openclaude.edge.admission import Challenge
 from openclaude.edge.names import request_id
+from openclaude.edge.presence import left
 from openclaude.edge.reading import Owner, RequestReader
 from openclaude.wire import http1
 
 WRITE_HIGH: Final = 256 * 1024
 """Bytes a client may leave unread before its provider is no longer read."""
+PRESENCE_SECONDS: Final = 0.5
+"""How often a client is looked for whose upload its provider does not take."""
 LINGER_SECONDS: Final = 5.0
 """How long a refused client may go on sending before it is cut off."""
 
@@ -146,11 +149,21 @@ class ClientConnection(RequestReader, asyncio.Protocol):
         if self._transport is not None and not self._transport.is_closing():
             self._paused_since = self._server.loop.time()
             self._transport.pause_reading()
+            self._server.loop.call_later(PRESENCE_SECONDS, self._look_whether_it_left)
 
     def resume_body(self) -> None:
         if self._transport is not None and not self._transport.is_closing():
             self._paused_since = None
             self._transport.resume_reading()
+
+    def _look_whether_it_left(self) -> None:
+        """While nothing is read, the loop does not notice the end of a client."""
+        if self._paused_since is None or self._transport is None or self._transport.is_closing():
+            return
+        if left(self._transport):
+            self.close()
+        else:
+            self._server.loop.call_later(PRESENCE_SECONDS, self._look_whether_it_left)
 
     def close_when_idle(self) -> None:
         """Close now, or after the answer that is under way."""

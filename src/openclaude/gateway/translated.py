@@ -116,6 +116,14 @@ class TranslatedExchange(SendingAgain):
 
     # the provider's end
 
+    def upstream_full(self) -> None:
+        """A further part of the body has left: a slow line is not a silent provider."""
+        self._heard_at = self._services.clock.monotonic()
+
+    def upstream_drained(self) -> None:
+        """All of it has left; from here on the provider is waited for."""
+        self._heard_at = self._services.clock.monotonic()
+
     def head(self, status: int, headers: Sequence[Header], length: int | None) -> None:
         del length
         self._heard_at = self._services.clock.monotonic()

@@ -320,3 +320,23 @@ def no_descriptors() -> Iterator[None]:
         for number in taken:
             os.close(number)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+async def test_a_request_that_is_taken_back_while_its_provider_is_dialled_ends_the_dialling() -> None:
+    asked = asyncio.Event()
+
+    async def never(host: str, port: int) -> list[Address]:
+        asked.set()
+        await asyncio.Event().wait()
+        raise AssertionError((host, port))
+
+    pool = Pool(Origin("api.anthropic.com"), DialMap(), ssl.create_default_context(), ignore, resolve=never)
+    witness = Witness()
+    call = Call(witness, 5)
+    task = asyncio.get_running_loop().create_task(pool.connect(call))
+    call.dial(task)
+    await asked.wait()
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert witness.failures == []

@@ -295,6 +295,21 @@ def test_a_stream_whose_reader_is_slow_is_not_taken_for_a_silent_provider() -> N
     assert gateway.events[-1] == "error"
 
 
+def test_a_long_upload_is_not_taken_for_a_silent_provider() -> None:
+    gateway = Gateway()
+    call = gateway.ask("qwen-3-coder", stream=True)
+    assert call is not None
+    for _ in range(3):
+        gateway.clock.advance(100)
+        call.receiver.upstream_full()
+    gateway.clock.advance(100)
+    call.receiver.upstream_drained()
+    gateway.clock.advance(100)
+    assert "error" not in gateway.events
+    gateway.clock.advance(21)
+    assert gateway.events[-1] == "error"
+
+
 def test_no_combination_of_reasons_sends_a_request_more_than_four_times() -> None:
     gateway = Gateway()
     gateway.ask("qwen-3-coder", temperature=0.5, stop_sequences=["x"])
