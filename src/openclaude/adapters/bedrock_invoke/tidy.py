@@ -38,10 +38,10 @@ def with_cache_control(block: Json, *, ttl: bool) -> Json:
 
 
 def cache_control(value: Any, *, ttl: bool) -> Json | None:
-    """A cache mark with the members Bedrock knows (`scope` is none of them); None when it marks nothing."""
-    if not isinstance(value, dict):
+    """A cache mark with the members Bedrock knows (`scope` is none of them); None when it marks nothing it knows."""
+    if not isinstance(value, dict) or string(value.get("type")) not in ("", "ephemeral"):
         return None
-    kept = {"type": string(value.get("type")) or "ephemeral"}
+    kept = {"type": "ephemeral"}
     if ttl and value.get("ttl") in _TTLS:
         kept["ttl"] = value["ttl"]
     return kept

@@ -32,8 +32,10 @@ def text(value: str) -> dict[str, Any]:
             {"type": "search_result", "source": "", "title": "", "content": []},
         ),
         ({"type": "text", "text": "t", "citations": {}}, text("t")),
+        ({**text("t"), "cache_control": {"type": "persistent"}}, text("t")),
+        ({**text("t"), "cache_control": {}}, {**text("t"), "cache_control": {"type": "ephemeral"}}),
     ],
-    ids=["document", "search-result", "search-result-citations", "text"],
+    ids=["document", "search-result", "search-result-citations", "text", "cache-kind", "cache-kind-unsaid"],
 )  # fmt: skip
 def test_a_member_of_the_wrong_type_does_not_refuse_the_whole_history(
     block: dict[str, Any], sent: dict[str, Any]
