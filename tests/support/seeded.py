@@ -11,7 +11,7 @@ Edit = tuple[str, str, str]
 
 WALL_OFF: Edit = (
     "edge/egress.py",
-    "            check(authorized, head, self._table, self._known)\n",
+    "            self._check(authorized, start, lines)\n",
     "            pass\n",
 )
 REMEMBER: tuple[Edit, ...] = (
@@ -57,7 +57,7 @@ def _with_secrets(name: str, file: str, old: str, new: str, *more: Edit, part: s
 
 ANTHROPIC_LINES = (
     "credentials/policies.py",
-    'return AuthorizedRequest(ANTHROPIC, request, "client-login", _vault.get(client, bytes))',
+    'return AuthorizedRequest(ANTHROPIC, request, "client-login", client=client, lines=lines)',
 )
 BEDROCK_LINES = (
     "credentials/policies.py",
@@ -150,7 +150,7 @@ MUTANTS: tuple[Mutant, ...] = (
     _with_secrets(
         "the last request's login is used again",
         *ANTHROPIC_LINES,
-        'before = globals().get("_BEFORE") or _vault.get(client, bytes)\n        globals()["_BEFORE"] = _vault.get(client, bytes)\n        return AuthorizedRequest(ANTHROPIC, request, "client-login", before)',
+        'before = globals().get("_BEFORE") or _vault.get(client, bytes)\n        globals()["_BEFORE"] = _vault.get(client, bytes)\n        return AuthorizedRequest(ANTHROPIC, request, "client-login", client=client, lines=before)',
     ),
     # what goes to Bedrock and to Claude Platform
     _lines(BEDROCK_LINES, LOGIN, "the login goes to Bedrock"),
@@ -345,8 +345,8 @@ MUTANTS: tuple[Mutant, ...] = (
     _change(
         "the gateway goes through a proxy of the environment",
         "edge/upstream.py",
-        "        host, port = self._dial.address(self.origin)\n",
-        '        import os, urllib.parse as u\n        url = u.urlsplit(os.environ["HTTPS_PROXY"])\n        _, writer = await asyncio.open_connection(url.hostname, url.port)\n        writer.write(b"".join(call._held))\n        await writer.drain()\n        writer.close()\n        host, port = self._dial.address(self.origin)\n',
+        "                connection, line = await self._open()\n",
+        '                import os, urllib.parse as u\n                url = u.urlsplit(os.environ["HTTPS_PROXY"])\n                _, writer = await asyncio.open_connection(url.hostname, url.port)\n                writer.write(b"".join(call._held))\n                await writer.drain()\n                writer.close()\n                connection, line = await self._open()\n',
         (
             KEPT[0],
             KEPT[1],

@@ -4,11 +4,12 @@ What the client sends and what it reads: client sheet §2 and §6, and Anthropic
 (versions and betas verbatim, `anthropic-*` and `x-claude-code-*` as open lists).
 """
 
+import functools
 import re
 from collections.abc import Iterable, Sequence
 
 from openclaude.domain.errors import ApiError
-from openclaude.domain.http import Header, InboundRequest, SafeHeaders, UpstreamRequest
+from openclaude.domain.http import Endpoint, Header, InboundRequest, SafeHeaders, UpstreamRequest
 
 REQUEST_NAMES = frozenset(
     {b"accept", b"accept-encoding", b"accept-language", b"content-type", b"user-agent", b"x-app"},
@@ -54,15 +55,25 @@ class AnthropicAdapter:
 
         Raises `ApiError` for a query the Anthropic API is not known to take from this client.
         """
-        if _QUERY.fullmatch(inbound.query) is None:
-            raise ApiError(400, "invalid_request_error", "the only query parameter served here is `beta`")
-        return UpstreamRequest(
-            method=b"POST",
-            target=inbound.endpoint.path + inbound.query,
-            headers=SafeHeaders(_allowed(inbound.headers, REQUEST_NAMES, REQUEST_PREFIXES)),
-            content_length=content_length,
-        )
+        target, headers = _common(inbound.endpoint, inbound.query, inbound.headers)
+        return UpstreamRequest(b"POST", target, headers, content_length)
 
     def response_headers(self, headers: Sequence[Header]) -> list[Header]:
         """What the client is shown of a response's head; framing headers are the server's own."""
-        return _allowed(headers, RESPONSE_NAMES, RESPONSE_PREFIXES)
+        return [headers[place] for place in _shown(tuple([name for name, _ in headers]))]
+
+
+@functools.lru_cache(maxsize=64)
+def _common(endpoint: Endpoint, query: bytes, headers: SafeHeaders) -> tuple[bytes, SafeHeaders]:
+    """Target and headers of a request, for headers that are the same object: a head that a client repeats."""
+    if _QUERY.fullmatch(query) is None:
+        raise ApiError(400, "invalid_request_error", "the only query parameter served here is `beta`")
+    return endpoint.path + query, SafeHeaders(_allowed(headers, REQUEST_NAMES, REQUEST_PREFIXES))
+
+
+@functools.lru_cache(maxsize=256)
+def _shown(names: tuple[bytes, ...]) -> tuple[int, ...]:
+    """Where in a response's head the headers stand that the client is shown; providers send the same names again."""
+    shown = _allowed([(name, b"") for name in names], RESPONSE_NAMES, RESPONSE_PREFIXES)
+    kept = {name for name, _ in shown}
+    return tuple(place for place, name in enumerate(names) if name in kept)

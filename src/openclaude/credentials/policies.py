@@ -23,7 +23,8 @@ class Passthrough:
     ORIGIN: ClassVar[Origin] = ANTHROPIC
 
     def authorize(self, request: UpstreamRequest, client: ClientCredential) -> AuthorizedRequest:
-        return AuthorizedRequest(ANTHROPIC, request, "client-login", _vault.get(client, bytes))
+        lines = _vault.get(client, bytes)
+        return AuthorizedRequest(ANTHROPIC, request, "client-login", client=client, lines=lines)
 
 
 class KeyFor:

@@ -44,15 +44,17 @@ class ClientCredential(Sealed):
 
     `header` names the header it came in (lower case; two names joined by ", " when a client sent both).
     `number` is the same for the same login as long as this process lives, and says nothing else of it.
+    `passed` is for edge/egress: what it let leave with this handle last, without the login.
     """
 
-    __slots__ = ("header", "number")
+    __slots__ = ("header", "number", "passed")
 
     def __init__(self, pairs: Iterable[Header]) -> None:
         kept = tuple(pairs)
         if not kept or any(name.lower() not in LOGIN_HEADERS for name, _ in kept):
             raise ValueError("a client credential is made of authorization and x-api-key headers only")
         self.header = ", ".join(name.lower().decode() for name, _ in kept)
+        self.passed: object = None
         _vault.put(self, b"".join(b"%b: %b\r\n" % pair for pair in kept))
         for _, value in kept:
             self.number = fingerprints.KNOWN.remember(value.rpartition(b" ")[2], fingerprints.CLIENT_LOGIN)
@@ -127,11 +129,23 @@ class AwsKeys(Sealed):
 
 
 class AuthorizedRequest(Sealed):
-    """A request that may be sent, and the only origin it may be sent to. Made by policies only."""
+    """A request that may be sent, and the only origin it may be sent to. Made by policies only.
 
-    __slots__ = ("credential_kind", "origin", "request")
+    `client` is the handle of the login where one is sent.
+    """
 
-    def __init__(self, origin: Origin, request: UpstreamRequest, kind: str, lines: bytes) -> None:
+    __slots__ = ("client", "credential_kind", "origin", "request")
+
+    def __init__(
+        self,
+        origin: Origin,
+        request: UpstreamRequest,
+        kind: str,
+        lines: bytes,
+        *,
+        client: ClientCredential | None = None,
+    ) -> None:
+        self.client = client
         self.origin = origin
         self.request = request
         self.credential_kind = kind

@@ -5,22 +5,24 @@ and it looks for every secret the process has met in the bytes bound for another
 that was copied into an ordinary header, and a wall cannot see a mistake before it is made; so there are both.
 """
 
+import functools
 from collections.abc import Callable, Collection
-from functools import partial
 from typing import Final
 
 from openclaude.credentials import fingerprints
 from openclaude.credentials.fingerprints import KNOWN, Fingerprints
-from openclaude.credentials.outbound import credential_lines
+from openclaude.credentials.outbound import credential_lines, sent_as_it_came
 from openclaude.credentials.sealed import AuthorizedRequest
 from openclaude.domain.errors import ApiError
-from openclaude.domain.http import Origin
+from openclaude.domain.http import Header, Origin
 
 ANTHROPIC: Final = Origin("api.anthropic.com")
 """Written here once more: this table must not follow a mistake elsewhere."""
 LOGIN: Final = frozenset({"client-login"})
 SIGNED: Final = frozenset({"aws-signature", "route-key"})
 _NOTHING: Final[frozenset[str]] = frozenset()
+_MOST_PASSED: Final = 256
+"""Beginnings of heads that are remembered for one origin."""
 
 Stopped = Callable[[Origin, str, str], None]
 """Told of a stopped request: its origin, the kind of credential it was authorised with, what was found."""
@@ -46,71 +48,115 @@ class EgressWall:
         self.count = 0
         self._stopped = stopped
         self._known = known
-        self._table: dict[Origin, frozenset[str]] = {}
+        self._table: dict[Origin, Destination] = {}
         self.permit(signed)
 
     def permit(self, signed: Collection[Origin]) -> None:
         """Replace the origins that requests are signed for, after a change of configuration."""
-        self._table = {origin: SIGNED for origin in signed if origin != ANTHROPIC} | {ANTHROPIC: LOGIN}
+        kinds = dict.fromkeys(signed, SIGNED) | {ANTHROPIC: LOGIN}
+        self._table = {origin: Destination(origin, allowed) for origin, allowed in kinds.items()}
 
     def head(self, authorized: AuthorizedRequest) -> bytes:
         """The head as it is sent. Raises `EgressError`, and has told of it and counted it."""
-        head = head_bytes(authorized)
+        start = head_start(authorized)
+        lines = credential_lines(authorized)
         try:
-            check(authorized, head, self._table, self._known)
+            self._check(authorized, start, lines)
         except EgressError as error:
             self.count += 1
             self._stopped(authorized.origin, authorized.credential_kind, error.found)
             raise
-        return head
+        return b"%bContent-Length: %d\r\n%b\r\n" % (start, authorized.request.content_length, lines)
+
+    def _check(self, authorized: AuthorizedRequest, start: bytes, lines: bytes) -> None:
+        """As `check`, but what was looked at before is not looked at again. No secret goes over the end of a line."""
+        place = self._table.get(authorized.origin) or Destination(authorized.origin, _NOTHING)
+        place.require(authorized.credential_kind)
+        met = self._known.met
+        if place.met != met:
+            place.met = met
+            place.passed.clear()
+        if start not in place.passed:
+            place.look(start, self._known)
+            if len(place.passed) < _MOST_PASSED:
+                place.passed.add(start)
+        client = authorized.client
+        if client is None or not sent_as_it_came(authorized, client):
+            place.look(lines, self._known)
+        elif client.passed != (place, met):
+            place.look(lines, self._known)
+            client.passed = (place, met)
 
 
-def head_bytes(authorized: AuthorizedRequest, *more: bytes) -> bytes:
-    """The request's head on the wire, built from empty: line, host, the adapter's headers, framing, credential.
+class Destination:
+    """An origin, the kinds of credentials that may go there, and what was found good to go.
 
-    `more` are header lines that stand right behind the host.
+    Attributes:
+        met: how many secrets were known when `passed` was begun.
+        passed: beginnings of heads in which there is none of them.
     """
+
+    __slots__ = ("kinds", "met", "origin", "passed")
+
+    def __init__(self, origin: Origin, kinds: frozenset[str]) -> None:
+        self.origin = origin
+        self.kinds = kinds
+        self.met = -1
+        self.passed: set[bytes] = set()
+
+    def require(self, kind: str) -> None:
+        """Raise `EgressError` for a kind of credential that has no business there."""
+        if kind not in self.kinds:
+            raise EgressError(self.origin, f"a credential of the kind {kind}")
+
+    def look(self, text: bytes, known: Fingerprints) -> None:
+        """Raise `EgressError` for a secret in a text that belongs elsewhere."""
+        stray = known.stray(text, self._at_home)
+        if stray is not None:
+            raise EgressError(self.origin, f"a secret of the kind {stray.kind}")
+        if self.kinds is not SIGNED and fingerprints.names_a_key(text):
+            raise EgressError(self.origin, "an AWS access key id")
+
+    def _at_home(self, secret: fingerprints.Known) -> bool:
+        match secret.kind:
+            case fingerprints.CLIENT_LOGIN:
+                return self.origin == ANTHROPIC
+            case fingerprints.AWS_TOKEN:
+                return self.kinds is SIGNED
+            case fingerprints.API_KEY:
+                return self.origin in secret.bound
+            case _:
+                return False
+
+
+def head_start(authorized: AuthorizedRequest, *more: bytes) -> bytes:
+    """The head's beginning, built from empty: line, host, the adapter's headers. `more` stands right behind the host."""
     request = authorized.request
-    lines = [
-        b"%b %b HTTP/1.1\r\nHost: %b\r\n"
-        % (request.method, request.target, authorized.origin.authority.encode())
-    ]
-    lines += more
-    lines += [b"%b: %b\r\n" % pair for pair in request.headers]
-    lines.append(b"Content-Length: %d\r\n" % request.content_length)
-    lines.append(credential_lines(authorized))
-    lines.append(b"\r\n")
+    return _start(
+        request.method, request.target, authorized.origin.authority, request.headers.pairs, b"".join(more)
+    )
+
+
+@functools.lru_cache(maxsize=64)
+def _start(method: bytes, target: bytes, host: str, headers: tuple[Header, ...], more: bytes) -> bytes:
+    """Made once: a head that a client repeats goes on as one that was sent before."""
+    lines = [b"%b %b HTTP/1.1\r\nHost: %b\r\n" % (method, target, host.encode()), more]
+    lines += [b"%b: %b\r\n" % pair for pair in headers]
     return b"".join(lines)
 
 
-def check(
-    authorized: AuthorizedRequest,
-    head: bytes,
-    table: dict[Origin, frozenset[str]],
-    known: Fingerprints = KNOWN,
-) -> None:
-    """Raise `EgressError` for a credential at an origin that is not its own."""
-    origin = authorized.origin
-    kinds = table.get(origin, _NOTHING)
-    if authorized.credential_kind not in kinds:
-        raise EgressError(origin, f"a credential of the kind {authorized.credential_kind}")
-    stray = known.stray(head, partial(_at_home, origin, kinds is SIGNED))
-    if stray is not None:
-        raise EgressError(origin, f"a secret of the kind {stray.kind}")
-    if kinds is not SIGNED and fingerprints.names_a_key(head):
-        raise EgressError(origin, "an AWS access key id")
+def head_bytes(authorized: AuthorizedRequest, *more: bytes) -> bytes:
+    """The request's head on the wire: its beginning, framing, credential."""
+    length = authorized.request.content_length
+    start = head_start(authorized, *more)
+    return b"%bContent-Length: %d\r\n%b\r\n" % (start, length, credential_lines(authorized))
 
 
-def _at_home(origin: Origin, signed: bool, secret: fingerprints.Known) -> bool:  # noqa: FBT001  bound by partial
-    match secret.kind:
-        case fingerprints.CLIENT_LOGIN:
-            return origin == ANTHROPIC
-        case fingerprints.AWS_TOKEN:
-            return signed
-        case fingerprints.API_KEY:
-            return origin in secret.bound
-        case _:
-            return False
+def check(authorized: AuthorizedRequest, head: bytes, kinds: frozenset[str]) -> None:
+    """Raise `EgressError` for a credential at an origin to which only `kinds` may go, and for any secret in the head."""
+    place = Destination(authorized.origin, kinds)
+    place.require(authorized.credential_kind)
+    place.look(head, KNOWN)
 
 
 def refusal(error: EgressError) -> ApiError:

@@ -85,7 +85,7 @@ class OneShot:
 
 def _head(authorized: AuthorizedRequest) -> bytes:
     head = head_bytes(authorized, b"Connection: close\r\n")
-    check(authorized, head, {authorized.origin: SIGNED})
+    check(authorized, head, SIGNED)
     return head
 
 

@@ -153,6 +153,29 @@ def test_credentials_at_home_pass(canary) -> None:
     assert watched.passes(SignFor(region="us-west-2").authorize(request(), keys, datetime.now(UTC)))
 
 
+def test_a_head_that_passed_is_looked_at_again_once_a_secret_in_it_is_known(canary) -> None:
+    watched, secret = Watched(), canary()
+    sent = authorized(BEDROCK, "aws-signature", (b"x-note", secret.encode()))
+    assert watched.passes(sent)
+    assert watched.passes(sent)
+    ClientCredential([(b"x-api-key", secret.encode())])
+    assert not watched.passes(sent)
+    assert not watched.passes(sent)
+
+
+def test_a_login_that_passed_vouches_for_its_own_lines_only(canary) -> None:
+    watched, login, secret = Watched(), canary(), canary()
+    AwsKeys(access_key="a", secret_key=secret, token=None, source="env")
+    client = ClientCredential([(b"x-api-key", login.encode())])
+    sent = Passthrough().authorize(request(), client)
+    assert watched.passes(sent)
+    assert watched.passes(sent)
+    lines = b"x-api-key: %b\r\nx-note: %b\r\n" % (login.encode(), secret.encode())
+    other = AuthorizedRequest(ANTHROPIC, request(), "client-login", lines, client=client)
+    assert not watched.passes(other)
+    assert watched.passes(sent)
+
+
 def test_the_client_is_told_what_happened_and_not_to_try_again() -> None:
     error = refusal(EgressError(BEDROCK, "a secret of the kind client login"))
     assert (error.status, error.type, error.headers()) == (502, "api_error", [(b"x-should-retry", b"false")])
