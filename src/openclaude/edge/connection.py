@@ -48,6 +48,8 @@ class UpstreamConnection(asyncio.Protocol):
         self._body: list[bytes] = []
         self._head_bytes = 0
         self._head_done = False
+        self._body_done = False
+        self._paused = False
         self._until_close = False
         self._closed_well = False
         self._reusable = False
@@ -65,7 +67,9 @@ class UpstreamConnection(asyncio.Protocol):
     def begin(self, call: "Call", pieces: Sequence[bytes]) -> None:
         """Send a request's first bytes on this idle connection."""
         self._call = call
-        self._parser = httptools.HttpResponseParser(self)
+        if self._parser is None:
+            self._parser = httptools.HttpResponseParser(self)
+        self._body_done = False
         self._reset_head()
         if len(pieces) > 1 and len(pieces[0]) + len(pieces[1]) <= SMALL:
             pieces = (pieces[0] + pieces[1], *pieces[2:])
@@ -82,10 +86,12 @@ class UpstreamConnection(asyncio.Protocol):
 
     def pause(self) -> None:
         if self.usable:
+            self._paused = True
             cast("asyncio.Transport", self._transport).pause_reading()
 
     def resume(self) -> None:
         if self.usable:
+            self._paused = False
             cast("asyncio.Transport", self._transport).resume_reading()
 
     # asyncio
@@ -101,16 +107,15 @@ class UpstreamConnection(asyncio.Protocol):
             return
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserCallbackError as error:
-            cause = error.__context__
-            if isinstance(cause, http1.HeadError):
-                self._fail(f"sent an answer that cannot be trusted ({cause.message})")
-            else:
-                self._fail("sent an answer that the gateway could not handle", cause=cause)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            self._fail("sent something that is not well-formed HTTP/1.1")
-        else:
-            self._try_to_deliver()
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            if not self._body_done:
+                self._cannot_be_read(error)
+                return
+            self._reusable = False  # whatever follows an answer, nobody asked for it
+        if self._body_done:
+            self._try_to(self._finish)
+        elif self._body:
+            self._try_to(self._deliver)
         if not self._head_done:
             self._head_bytes += len(data)
             if self._head_bytes > http1.MAX_HEAD_BYTES:
@@ -123,7 +128,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._pool.forget(self)
-        self._transport = self._writer = None
+        self._transport = self._writer = self._parser = None
         call, self._call = self._call, None
         if call is None:
             return
@@ -148,6 +153,10 @@ class UpstreamConnection(asyncio.Protocol):
 
     # llhttp
 
+    def on_message_begin(self) -> None:
+        if self._body_done:
+            raise http1.HeadError(502, "it sent more than one")
+
     def on_header(self, name: bytes, value: bytes) -> None:
         self._headers.append((name, value))
 
@@ -161,11 +170,7 @@ class UpstreamConnection(asyncio.Protocol):
             return
         if status > 599:
             raise http1.HeadError(502, f"HTTP knows no status {status}")
-        if http1.splits_a_response(self._headers):
-            raise http1.HeadError(502, "a header has characters that are not allowed")
-        length = http1.response_framing(status, self._headers)
-        chunked = any(name.lower() == b"transfer-encoding" for name, _ in self._headers)
-        self._until_close = length is None and not chunked
+        length, self._until_close = http1.check_response(status, self._headers)
         self._head_done = True
         if self._call is not None:
             self._call.receiver.head(status, self._headers, length)
@@ -179,26 +184,40 @@ class UpstreamConnection(asyncio.Protocol):
         if not self._head_done:
             self._reset_head()  # an interim response (100, 103): the real one follows
             return
-        self._deliver()
+        self._body_done = True
         # valid only inside this callback
         self._reusable = parser.should_keep_alive() and not self._until_close
+
+    # inner workings
+
+    def _cannot_be_read(self, error: Exception) -> None:
+        cause = error.__context__
+        if not isinstance(error, httptools.HttpParserCallbackError):
+            self._fail("sent something that is not well-formed HTTP/1.1")
+        elif isinstance(cause, http1.HeadError):
+            self._fail(f"sent an answer that cannot be trusted ({cause.message})")
+        else:
+            self._fail("sent an answer that the gateway could not handle", cause=cause)
+
+    def _try_to(self, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except Exception as error:  # noqa: BLE001  whatever it is, the client has to hear of it
+            self._fail("sent an answer that the gateway could not handle", cause=error)
+
+    def _finish(self) -> None:
+        """The answer is complete. The connection is free only now that everything that was read has been looked at."""
+        self._deliver()
         call, self._call = self._call, None
         if call is None:
             return
         if self._reusable and call.sent_everything and self.usable:
-            self.resume()
+            if self._paused:
+                self.resume()
             self._pool.give_back(self)
         elif self._transport is not None:
             self._transport.close()
         call.complete()
-
-    # inner workings
-
-    def _try_to_deliver(self) -> None:
-        try:
-            self._deliver()
-        except Exception as error:  # noqa: BLE001  whatever it is, the client has to hear of it
-            self._fail("sent an answer that the gateway could not handle", cause=error)
 
     def _deliver(self) -> None:
         """Hand on the body bytes of this read, in one piece."""
@@ -218,7 +237,7 @@ class UpstreamConnection(asyncio.Protocol):
     def _fail(self, what: str, *, cause: BaseException | None = None) -> None:
         """Give up on this connection; what came before the fault is handed on first, unless the fault was ours."""
         if cause is None:
-            self._try_to_deliver()
+            self._try_to(self._deliver)
         call, self._call = self._call, None
         if self._transport is not None:
             self._transport.abort()

@@ -161,55 +161,60 @@ def _framing(singles: dict[bytes, bytes]) -> tuple[int | None, bool]:
     return int(length), False
 
 
-def response_framing(status: int, headers: Sequence[Header]) -> int | None:
-    """The body length a response announces; None when it ends by chunks or by the end of the connection.
+class ResponseFraming(NamedTuple):
+    """Where a response's body ends: after `length` bytes; without one by chunks, or `until_close` of the connection."""
 
-    Raises `HeadError` for a response whose framing could be read in two ways, or that has too many headers.
+    length: int | None
+    until_close: bool
+
+
+def check_response(status: int, headers: Sequence[Header]) -> ResponseFraming:
+    """The framing of a response's body.
+
+    Raises `HeadError` for a response whose framing could be read in two ways, that has too many headers, or one whose
+    name or value could end a header line early when it is written out again.
     """
     if len(headers) > MAX_HEADERS:
         raise HeadError(502, f"more than {MAX_HEADERS} headers")
+    kinds = _framing_names(tuple([name for name, _ in headers]))
+    if _has_bad_value(headers):
+        raise HeadError(502, "a header has characters that are not allowed")
     if status in (204, 304):
-        return 0
+        return ResponseFraming(0, until_close=False)
     length: bytes | None = None
     chunked = False
-    kinds = _framing_names(tuple([name for name, _ in headers]))
     for place, key in kinds:
         value = headers[place][1]
         if key == b"content-length":
             if length is not None and length != value:
                 raise HeadError(502, "two different Content-Length headers")
             length = value
-        elif key == b"transfer-encoding":
+        else:
             if chunked or value.lower() != b"chunked":
                 raise HeadError(502, "a transfer coding other than chunked")
             chunked = True
     if chunked and length is not None:
         raise HeadError(502, "Transfer-Encoding and Content-Length together")
     if length is None:
-        return None
+        return ResponseFraming(None, not chunked)
     if _DIGITS.fullmatch(length) is None:
         raise HeadError(502, "Content-Length is not a number")
-    return int(length)
+    return ResponseFraming(int(length), until_close=False)
 
 
 @functools.lru_cache(maxsize=256)
 def _framing_names(names: tuple[bytes, ...]) -> tuple[tuple[int, bytes], ...]:
-    """Place and lower-case name of the headers that frame a body; providers send the same names again and again."""
+    """Place and lower-case name of the headers that frame a body; providers send the same names again and again.
+
+    Raises `HeadError` for a name that is none; a refusal is not remembered.
+    """
+    if not all(_TOKEN.fullmatch(name) for name in names):
+        raise HeadError(502, "a header has characters that are not allowed")
     return tuple(
         (place, name.lower())
         for place, name in enumerate(names)
         if name.lower() in (b"content-length", b"transfer-encoding")
     )
-
-
-def splits_a_response(headers: Sequence[Header]) -> bool:
-    """Whether a header's name or value could end a header line early when it is written out again."""
-    return _has_bad_value(headers) or not _are_tokens(tuple([name for name, _ in headers]))
-
-
-@functools.lru_cache(maxsize=256)
-def _are_tokens(names: tuple[bytes, ...]) -> bool:
-    return all(_TOKEN.fullmatch(name) is not None for name in names)
 
 
 _MONTHS = {

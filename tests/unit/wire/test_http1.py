@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openclaude.wire import http1
-from openclaude.wire.http1 import HeadError, check_request, head_end, response_framing, splits_a_response
+from openclaude.wire.http1 import HeadError, check_request, check_response, head_end
 
 HOST = (b"Host", b"127.0.0.1:4000")
 
@@ -96,7 +96,7 @@ def test_any_head_is_either_accepted_or_refused_with_a_status(headers, target) -
     ],
 )
 def test_a_response_says_how_long_it_is(status, headers, length) -> None:
-    assert response_framing(status, headers) == length
+    assert check_response(status, headers).length == length
 
 
 @pytest.mark.parametrize(
@@ -114,13 +114,22 @@ def test_a_response_says_how_long_it_is(status, headers, length) -> None:
 )
 def test_an_ambiguous_response_is_refused(headers) -> None:
     with pytest.raises(HeadError):
-        response_framing(200, headers)
+        check_response(200, headers)
 
 
-def test_a_header_that_could_split_a_response_is_noticed() -> None:
-    assert splits_a_response([(b"x", b"a\r\nSet-Cookie: b")])
-    assert splits_a_response([(b"x:", b"a")])
-    assert not splits_a_response([(b"request-id", b"req_1")])
+@pytest.mark.parametrize("header", [(b"x", b"a\r\nSet-Cookie: b"), (b"x:", b"a"), (b"", b"a"), (b"x", b"\0")])
+@pytest.mark.parametrize("status", [200, 204])
+def test_a_header_that_could_split_a_response_is_refused(status: int, header) -> None:
+    with pytest.raises(HeadError):
+        check_response(status, [header])
+    assert check_response(status, [(b"request-id", b"req_1")])
+
+
+def test_only_a_response_without_length_and_chunks_lasts_until_its_connection_ends() -> None:
+    assert check_response(200, []).until_close
+    assert not check_response(200, [(b"Transfer-Encoding", b"Chunked")]).until_close
+    assert not check_response(200, [(b"Content-Length", b"0")]).until_close
+    assert not check_response(204, []).until_close
 
 
 @pytest.mark.parametrize(
