@@ -3,8 +3,9 @@
 Nothing is retried here: the client has its own ladder of eleven attempts, and two ladders multiply.
 """
 
+import functools
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from openclaude.credentials.sealed import ClientCredential
 from openclaude.domain.errors import ApiError
@@ -120,16 +121,13 @@ class PassthroughExchange:
             self._answer.refuse(_redirected(status))
             return
         shown = self._route.adapter.response_headers(headers)
-        of_plan = False
-        for name, value in shown:
-            key = name.lower()
-            if key == b"request-id":
-                self._answer.record.upstream_request_id = value.decode("latin-1")[:80]
-            elif not of_plan and key.startswith(PLAN):
-                of_plan = True
-        if of_plan and self._answer.request.endpoint is Endpoint.MESSAGES:
+        marks = _marks(tuple([name for name, _ in shown]))
+        if marks.request_id is not None:
+            named = shown[marks.request_id][1]
+            self._answer.record.upstream_request_id = named.decode("latin-1")[:80]
+        if marks.of_plan and self._answer.request.endpoint is Endpoint.MESSAGES:
             self._answer.told_plan(self._login, shown)
-        if not any(name.lower() == b"content-encoding" for name, _ in shown):
+        if not marks.encoded:
             self._meter = UsageMeter()
             self._observers.append(self._meter)
         self._answer.start(status, shown, length)
@@ -230,4 +228,23 @@ def _redirected(status: int) -> ApiError:
         f"openClaude: api.anthropic.com answered with a redirect ({status}), and a login is never sent after one. "
         "hint: something between this machine and Anthropic rewrites answers",
         retry=False,
+    )
+
+
+class _Marks(NamedTuple):
+    """What the names of an answer's headers tell: where the request id stands, whether one is of the plan or of a coding."""
+
+    request_id: int | None
+    of_plan: bool
+    encoded: bool
+
+
+@functools.lru_cache(maxsize=256)
+def _marks(names: tuple[bytes, ...]) -> _Marks:
+    """Providers send the same names again and again."""
+    keys = [name.lower() for name in names]
+    return _Marks(
+        max((place for place, key in enumerate(keys) if key == b"request-id"), default=None),
+        any(key.startswith(PLAN) for key in keys),
+        b"content-encoding" in keys,
     )
