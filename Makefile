@@ -6,11 +6,12 @@ CLIENT := .cache/client
 EARLIER := $(patsubst tests/client/earlier/%/package.json,.cache/client-%/.installed,$(wildcard tests/client/earlier/*/package.json))
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 XDIST  ?= -n 2
+PYTHONS := src tests typing_tests tools benchmarks
 
-.PHONY: help demo test nightly check lint fmt types contracts client clients system mutants squatter lock clean
+.PHONY: help demo test nightly check lint fmt types contracts client clients system mutants squatter bench bench-guard bench-system profile lock clean
 
 help: ## list the commands
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
 $(VENV)/.runtime: requirements/runtime.txt requirements/build.txt pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -45,21 +46,36 @@ client: $(CLIENT)/.installed ## install the real Claude Code client for the test
 
 clients: $(CLIENT)/.installed $(EARLIER) ## install that client and the earlier versions of it that are tested too
 
-system: ## install what the tests need of the system: a browser and strace (Debian, as root)
-	@{ command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null && command -v strace >/dev/null || $(MAKE) -s missing
+system: ## install what the tests need of the system: a browser, strace, a C compiler with OpenSSL and zlib (Debian, as root)
+	@{ command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null && command -v strace >/dev/null && $(COMPILES) || $(MAKE) -s missing PACKAGES="chromium strace $(COMPILER)"
+
+bench-system: ## install what the benchmark needs of the system: nginx, haproxy, strace and that compiler (Debian, as root)
+	@PATH="$$PATH:/usr/sbin"; command -v nginx >/dev/null && command -v haproxy >/dev/null && command -v strace >/dev/null && $(COMPILES) || $(MAKE) -s missing PACKAGES="nginx haproxy strace $(COMPILER)"
+
+COMPILER := gcc libc6-dev libssl-dev zlib1g-dev
+COMPILES := $${CC:-cc} -fsyntax-only -include openssl/ssl.h -include zlib.h -x c /dev/null 2>/dev/null
 
 .PHONY: missing
 missing:
-	@command -v apt-get >/dev/null && test "$$(id -u)" = 0 || { echo "chromium or strace not found. hint: install both with your system's package manager" >&2; exit 1; }
-	@echo "installing chromium and strace (Debian packages)" >&2
+	@command -v apt-get >/dev/null && test "$$(id -u)" = 0 || { echo "not all of these are installed: $(PACKAGES). hint: install them with your system's package manager" >&2; exit 1; }
+	@echo "installing $(PACKAGES) (Debian packages)" >&2
 	@apt-get update -qq
-	@DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium strace >/dev/null
+	@DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(PACKAGES) >/dev/null
 
 squatter: $(VENV)/.dev $(CLIENT)/.installed ## take a killed gateway's port fifty times in one session of the real client
 	OPENCLAUDE_TAKEOVERS=50 $(BIN)/python -m pytest -n0 tests/client/test_takeover.py
 
 mutants: $(VENV)/.dev ## put 64 leaks into copies of the product; the leak oracle has to notice each
 	$(BIN)/python tools/mutants.py
+
+bench: $(VENV)/.runtime bench-system ## measure gateways side by side (half an hour); ROWS=, GATEWAYS= and REPS= for a part
+	$(BIN)/python -m benchmarks.run --rows "$(ROWS)" --gateways "$(GATEWAYS)" $(if $(REPS),--reps $(REPS)) $(if $(SECONDS),--seconds $(SECONDS))
+
+bench-guard: $(VENV)/.runtime bench-system ## five minutes against nginx: fails when openClaude has become a quarter slower
+	$(BIN)/python -m benchmarks.guard $(if $(RECORD),--record)
+
+profile: $(VENV)/.runtime bench-system ## a flame graph and the system calls of a row of the benchmark: ROW=http:json-2k@16 (as root)
+	$(BIN)/python -m benchmarks.flame "$(ROW)"
 
 test: $(VENV)/.dev $(CLIENT)/.installed $(EARLIER) system ## every test, the real client included
 	$(BIN)/python -m pytest $(XDIST) --dist=worksteal $(PYTEST)
@@ -70,19 +86,20 @@ nightly: $(VENV)/.dev ## the fuzz tests with 20,000 examples each
 check: lint types contracts ## formatting, lint, types and import contracts
 
 lint: $(VENV)/.dev
-	$(BIN)/ruff format --check src tests typing_tests tools
-	$(BIN)/ruff check src tests typing_tests tools
+	$(BIN)/ruff format --check $(PYTHONS)
+	$(BIN)/ruff check $(PYTHONS)
 
 types: $(VENV)/.dev
 	$(BIN)/mypy
+	$(BIN)/mypy -p benchmarks
 	$(BIN)/mypy typing_tests
 
 contracts: $(VENV)/.dev
 	$(BIN)/lint-imports --config pyproject.toml
 
 fmt: $(VENV)/.dev ## format and fix what can be fixed
-	$(BIN)/ruff format src tests typing_tests tools
-	$(BIN)/ruff check --fix src tests typing_tests tools
+	$(BIN)/ruff format $(PYTHONS)
+	$(BIN)/ruff check --fix $(PYTHONS)
 
 lock: ## compile requirements/*.txt: hashes, no download addresses
 	$(PYTHON) tools/lock.py

@@ -31,17 +31,12 @@ class Session:
         self.code: int | None = None
 
     def run(
-        self,
-        prompt: str,
-        *more: str,
-        model: str = "haiku",
-        env: Mapping[str, str] | None = None,
-        piped: str = "",
+        self, prompt: str, *more: str, model: str = "haiku", env: Mapping[str, str] | None = None
     ) -> list[Json]:
-        """The lines of the client's output; `piped` is what stands before the prompt."""
+        """The lines of the client's output."""
         done: subprocess.CompletedProcess[str] = self.home.run(
             "-p", prompt, "--model", model, "--output-format", "stream-json", "--verbose", *more,
-            env=with_client(self.home, self.world.aws_env(), env or {}), cwd=self.project, timeout=120, said=piped,
+            env=with_client(self.home, self.world.aws_env(), env or {}), cwd=self.project, timeout=120,
         )  # fmt: skip
         self.code = done.returncode
         lines = [json.loads(line) for line in done.stdout.splitlines()]

@@ -56,14 +56,13 @@ class Home:
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
         timeout: float = 60,
-        said: str = "",
     ) -> subprocess.CompletedProcess[str]:
-        """Run `openclaude` to its end; `said` is its standard input."""
+        """Run `openclaude` to its end."""
         done = subprocess.run(
             [*OPENCLAUDE, *arguments],
             env={**self.env, **(env or {})},
             cwd=cwd or self.path,
-            input=said,
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             timeout=timeout,

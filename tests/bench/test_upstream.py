@@ -1,0 +1,64 @@
+"""The upstream in C speaks Bedrock's framing as botocore reads it, and what it says it received is right."""
+
+import http.client
+import json
+import zlib
+from collections.abc import Iterator
+
+import pytest
+from botocore.eventstream import EventStreamBuffer
+
+from benchmarks.programs import Upstream
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[Upstream]:
+    with Upstream() as running:
+        yield running
+
+
+def post(upstream: Upstream, target: str, body: bytes) -> bytes:
+    connection = http.client.HTTPConnection("127.0.0.1", upstream.plain, timeout=10)
+    try:
+        connection.request("POST", target, body)
+        answer = connection.getresponse()
+        assert answer.status == 200
+        return answer.read()
+    finally:
+        connection.close()
+
+
+def test_a_bedrock_stream_is_what_botocore_reads(upstream: Upstream) -> None:
+    upstream.control(events=3, pace=100)
+    buffer = EventStreamBuffer()
+    buffer.add_data(post(upstream, "/model/m/converse-stream", b"{}"))
+    events = [(event.headers[":event-type"], json.loads(event.payload)) for event in buffer]
+    kinds = [kind for kind, _ in events]
+    assert kinds == [
+        "messageStart",
+        *["contentBlockDelta"] * 3,
+        "contentBlockStop",
+        "messageStop",
+        "metadata",
+    ]
+    assert events[1][1]["delta"]["text"][0] == "T"
+
+
+def test_a_stream_of_messages_has_the_events_asked_for(upstream: Upstream) -> None:
+    upstream.control(events=7, pace=0)
+    said = post(upstream, "/v1/messages", b'{"stream":true}').decode()
+    kinds = [json.loads(line[6:])["type"] for line in said.splitlines() if line.startswith("data: ")]
+    assert kinds.count("content_block_delta") == 7
+    assert (kinds[0], kinds[-1]) == ("message_start", "message_stop")
+
+
+def test_it_sums_every_body_and_finds_a_word_wherever_it_is_cut(upstream: Upstream) -> None:
+    body = b"x" * 65_530 + b"the-last-word" + b"y" * 300_000
+    upstream.control(mark="the-last-word", crc=f"{zlib.crc32(body):08x}")
+    before = upstream.stats()
+    post(upstream, "/v1/messages", body)
+    post(upstream, "/v1/messages", body[:-1])
+    post(upstream, "/v1/messages", b"nothing of it")
+    after = upstream.stats()
+    assert [after[name] - before[name] for name in ("requests", "marked", "same")] == [3, 2, 1]
+    assert after["last_crc"] == f"{zlib.crc32(b'nothing of it'):08x}"
