@@ -31,12 +31,17 @@ class Session:
         self.code: int | None = None
 
     def run(
-        self, prompt: str, *more: str, model: str = "haiku", env: Mapping[str, str] | None = None
+        self,
+        prompt: str,
+        *more: str,
+        model: str = "haiku",
+        env: Mapping[str, str] | None = None,
+        piped: str = "",
     ) -> list[Json]:
-        """The lines of the client's output."""
+        """The lines of the client's output; `piped` is what stands before the prompt."""
         done: subprocess.CompletedProcess[str] = self.home.run(
             "-p", prompt, "--model", model, "--output-format", "stream-json", "--verbose", *more,
-            env=with_client(self.home, self.world.aws_env(), env or {}), cwd=self.project, timeout=120,
+            env=with_client(self.home, self.world.aws_env(), env or {}), cwd=self.project, timeout=120, said=piped,
         )  # fmt: skip
         self.code = done.returncode
         lines = [json.loads(line) for line in done.stdout.splitlines()]

@@ -56,13 +56,14 @@ class Home:
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
         timeout: float = 60,
+        said: str = "",
     ) -> subprocess.CompletedProcess[str]:
-        """Run `openclaude` to its end."""
+        """Run `openclaude` to its end; `said` is its standard input."""
         done = subprocess.run(
             [*OPENCLAUDE, *arguments],
             env={**self.env, **(env or {})},
             cwd=cwd or self.path,
-            stdin=subprocess.DEVNULL,
+            input=said,
             capture_output=True,
             text=True,
             timeout=timeout,
