@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from openclaude import __version__
 from openclaude.adapters.anthropic import AnthropicAdapter
 from openclaude.adapters.calibration import Calibration
-from openclaude.config import Config, RouteConfig, digest, parse
+from openclaude.config import Config, RouteConfig, conditions_of, digest, parse
 from openclaude.config import capabilities as route_capabilities
 from openclaude.credentials.fingerprints import GATEWAY, KNOWN
 from openclaude.credentials.policies import (
@@ -29,7 +29,7 @@ from openclaude.credentials.policies import (
 from openclaude.domain import aws
 from openclaude.domain.http import Origin
 from openclaude.domain.models import CLIENT_DEFAULTS
-from openclaude.domain.routes import Condition, RouteTable
+from openclaude.domain.routes import RouteTable
 from openclaude.edge import memory
 from openclaude.edge.accesslog import RotatingLog
 from openclaude.edge.awskeys import KeyStore
@@ -274,13 +274,8 @@ def build_routes(config: Config, keys: KeyStore) -> RouteTable[Route]:
     calibrations: defaultdict[str | None, Calibration] = defaultdict(Calibration)
     return RouteTable(
         [(route.match, _route(route, keys, calibrations[route.model])) for route in config.routes],
-        conditions(config),
+        conditions_of(config.routes),
     )
-
-
-def conditions(config: Config) -> dict[int, Condition]:
-    """What the routes ask of a request beside its model, by their places."""
-    return {place: route.condition for place, route in enumerate(config.routes)}
 
 
 def watched(route: RouteConfig, calibration: Calibration | None = None) -> Watched:
@@ -384,7 +379,7 @@ def _origin(url: str) -> Origin:
 def listed_models(config: Config) -> list[tuple[str, str]]:
     """What GET /v1/models shows: slots first, then exact route names, then the client's own defaults."""
     exact = [route.match for route in config.routes if "*" not in route.match and "?" not in route.match]
-    table = RouteTable([(route.match, route.to) for route in config.routes])
+    table = config.table()
     defaults = [name for name in CLIENT_DEFAULTS.values() if table.decide(name) is not None]
     names = dict.fromkeys([*config.slots.values(), *exact, *defaults])
     return [(name, name) for name in names]

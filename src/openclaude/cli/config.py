@@ -159,7 +159,7 @@ def _show(profile: str | None, folder: Path, stdout: TextIO, stderr: TextIO, *, 
 def _plain(found: config.Config) -> dict[str, Any]:
     routes = [
         {
-            name: dict(value) if isinstance(value, Mapping) else value
+            name: _as_json(value)
             for name in config.RouteConfig.__slots__
             if (value := getattr(route, name)) is not None and name != "line"
         }
@@ -173,6 +173,12 @@ def _plain(found: config.Config) -> dict[str, Any]:
         "routes": routes,
         "normalised": dict(found.normalised),
     }
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, frozenset):
+        return sorted(kind.value for kind in value)
+    return dict(value) if isinstance(value, Mapping) else value
 
 
 def _backup(folder: Path, stdout: TextIO, stderr: TextIO) -> int:

@@ -41,7 +41,7 @@ def run(arguments: Sequence[str], *, env: Mapping[str, str], stderr: TextIO) -> 
             say(stderr, f"wrote the default configuration, with comments: {path}")
         found = setup(env)
         chosen = config.load_profile(found.state.home, split.profile) if split.profile else found.config
-        table = RouteTable([(route.match, route) for route in chosen.routes])
+        table = chosen.table()
         _check_aws(chosen, table, env, stderr)
         gateway = _gateway(found, env, stderr)
         own = _own_settings(split, env)

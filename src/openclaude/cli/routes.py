@@ -10,7 +10,6 @@ from openclaude import config
 from openclaude.cli.common import PROBLEMS, explain
 from openclaude.domain import aws
 from openclaude.domain.models import CLIENT_DEFAULTS, SLOTS
-from openclaude.domain.routes import RouteTable
 
 _NOT_SHOWN = frozenset({"name", "prefixes"})
 
@@ -44,14 +43,14 @@ def run(args: argparse.Namespace, *, env: Mapping[str, str], stdout: TextIO, std
     print(file=stdout)
     header = ("route", "goes to", "model there", "credential")
     cells = [
-        tuple(str(row[key] or "") for key in ("match", "to", "model", "credential"))
+        (_taken(row), *(str(row[key] or "") for key in ("to", "model", "credential")))
         for row in route_rows(read)
     ]
     print(aligned(header, cells), file=stdout)
     if args.verbose:
         for row in route_rows(read):
             if row["profile"] is not None:
-                print(f"\n{_profile_text(row)}", file=stdout)
+                print(f"\n{_profile_text(row)}\n{_moves(row)}", file=stdout)
     for written, used in read.normalised:
         print(f"\n`{written}` is used as `{used}`", file=stdout)
     return 0
@@ -59,7 +58,7 @@ def run(args: argparse.Namespace, *, env: Mapping[str, str], stdout: TextIO, std
 
 def slot_rows(read: config.Config) -> list[dict[str, Any]]:
     """One row for each of the client's tiers."""
-    table = RouteTable([(route.match, destination(route)) for route in read.routes])
+    table = read.table()
     rows = []
     for slot in SLOTS:
         model = read.slots.get(slot, CLIENT_DEFAULTS[slot])
@@ -69,7 +68,7 @@ def slot_rows(read: config.Config) -> list[dict[str, Any]]:
                 "slot": slot,
                 "model": model,
                 "configured": slot in read.slots,
-                "to": decision.route if decision is not None else None,
+                "to": destination(decision.route) if decision is not None else None,
             },
         )
     return rows
@@ -84,6 +83,10 @@ def route_rows(read: config.Config) -> list[dict[str, Any]]:
             "model": route.model,
             "credential": credential(route),
             "profile": profile(route),
+            "agent": route.agent,
+            "kinds": None if route.kinds is None else sorted(kind.value for kind in route.kinds),
+            "when_unsupported": route.when_unsupported,
+            "reroute_safeguards": route.reroute_safeguards,
         }
         for route in read.routes
     ]
@@ -127,6 +130,21 @@ def _profile_text(row: dict[str, Any]) -> str:
         for name, value in shown["members"].items()
     ]
     return "\n".join([head, *lines])
+
+
+def _taken(row: dict[str, Any]) -> str:
+    """Which requests a route takes."""
+    agents = {None: "", True: "sub-agents", False: "no sub-agents"}[row["agent"]]
+    words = [word for word in (agents, ", ".join(row["kinds"] or ())) if word]
+    return f"{row['match']} ({'; '.join(words)})" if words else str(row["match"])
+
+
+def _moves(row: dict[str, Any]) -> str:
+    """What becomes of requests the model of a route cannot serve."""
+    if row["when_unsupported"] is None:
+        return "what this model cannot serve is degraded with a note or refused (when_unsupported is not set)"
+    safeguards = " (auto mode's check on the server included)" if row["reroute_safeguards"] else ""
+    return f"what this model cannot serve{safeguards} goes to {row['when_unsupported']}"
 
 
 def _cell(name: str, value: Any) -> str:

@@ -22,7 +22,14 @@ from openclaude.config.presets import PRESETS, REGION, is_preset, preset_text
 from openclaude.config.profiles import digest, load_profile, load_profiles, profile_path
 from openclaude.config.profiles import names as profile_names
 from openclaude.config.reading import parse, parse_bytes
-from openclaude.config.values import DEFAULT_PORT, Config, ConfigError, Problem, RouteConfig
+from openclaude.config.values import (
+    DEFAULT_PORT,
+    Config,
+    ConfigError,
+    Problem,
+    RouteConfig,
+    conditions_of,
+)
 
 __all__ = [
     "DEFAULT_PORT",
@@ -35,6 +42,7 @@ __all__ = [
     "back_up",
     "backups",
     "capabilities",
+    "conditions_of",
     "config_path",
     "digest",
     "ensure_written",

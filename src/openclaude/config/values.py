@@ -1,13 +1,13 @@
 """The configuration as values, and what is said when there is none."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from openclaude.domain import aws
 from openclaude.domain.kinds import Kind
-from openclaude.domain.routes import Condition
+from openclaude.domain.routes import Condition, RouteTable
 
 DEFAULT_PORT: Final = 4000
 DEFAULT_LINGER: Final = 1800
@@ -103,6 +103,15 @@ class Config:
     text_sha256: str
     normalised: tuple[tuple[str, str], ...]
     linger: int = DEFAULT_LINGER
+
+    def table(self) -> RouteTable[RouteConfig]:
+        """The route table of these entries."""
+        return RouteTable([(route.match, route) for route in self.routes], conditions_of(self.routes))
+
+
+def conditions_of(routes: Sequence[RouteConfig]) -> dict[int, Condition]:
+    """What the entries ask of a request beside its model, by their places."""
+    return {place: route.condition for place, route in enumerate(routes)}
 
 
 @dataclass(frozen=True, slots=True)

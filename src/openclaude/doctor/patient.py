@@ -14,7 +14,6 @@ from typing import Any, Final
 
 from openclaude import config
 from openclaude.config import Config, ConfigError, RouteConfig
-from openclaude.domain.routes import RouteTable
 from openclaude.launcher import isolated
 from openclaude.launcher.managed import PLACES
 
@@ -134,7 +133,7 @@ class Patient:
 
     def route_of(self, model: str) -> RouteConfig | None:
         """The route that takes a model."""
-        decision = RouteTable([(route.match, route) for route in self.routes]).decide(model)
+        decision = self.config.table().decide(model) if self.config else None
         return decision.route if decision else None
 
     @cached_property

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 PREFIX_LIMIT = 64 * 1024
 """How far the first bytes are searched. A name that has not ended by then is read from the whole body."""
 
+SIGNATURE_PREFIX = "openclaude."
+"""Begins every signature this gateway mints; reasoning signed so never goes to a model that checks signatures."""
+_OWN_REASONING = re.compile(rb'"signature"\s*:\s*"' + re.escape(SIGNATURE_PREFIX).encode())
+
 _LEADING = re.compile(rb'[ \t\r\n]*\{[ \t\r\n]*"model"[ \t\r\n]*:[ \t\r\n]*"([ -!#-\[\]-\x7e]*)"')
 _OPENING = b'{"model":"'
 _TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s"{}\[\],:]+', re.DOTALL)
@@ -100,6 +104,11 @@ def _value_span(body: bytes) -> tuple[int, int]:
 
 def _is_model(key: bytes) -> bool:
     return key == b'"model"' or (b"\\" in key and json.loads(key) == "model")
+
+
+def holds_own_reasoning(body: bytes) -> bool:
+    """Whether a body may hold reasoning that this gateway signed, which the Anthropic API refuses. A yes may be wrong."""
+    return SIGNATURE_PREFIX.encode() in body and _OWN_REASONING.search(body) is not None
 
 
 def with_model(body: bytes, field: ModelField, name: str) -> bytes:

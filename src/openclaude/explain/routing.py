@@ -21,7 +21,6 @@ from openclaude.domain.http import (
 from openclaude.domain.kinds import AGENT_HEADER, Kind
 from openclaude.domain.messages import ModelField, NoModelError, find_model, leading_model, with_model
 from openclaude.domain.models import normalise
-from openclaude.domain.routes import RouteTable
 from openclaude.edge.admission import too_large
 from openclaude.explain.requests import Json, rejection
 from openclaude.explain.targets import DEFAULT_REGION, Target, checked, value_of
@@ -105,7 +104,7 @@ def decided(raw: bytes, config: Config, headers: Sequence[Header] = ()) -> Route
         field = leading_model(raw) or find_model(raw)
     except NoModelError as error:
         raise invalid_request(f"openClaude: {error}") from None
-    table = RouteTable([(route.match, route) for route in config.routes], wiring.conditions(config))
+    table = config.table()
     facts = Facts(agent=any(name.lower() == AGENT_HEADER for name, _ in headers))
     outcome = Decider(table, wiring.watched).decide(field.name, raw, facts)
     if outcome is None:
@@ -125,7 +124,7 @@ def target_of(
     Raises:
         UsageError: no such operation.
     """
-    decision = RouteTable([(route.match, route) for route in config.routes]).decide(model)
+    decision = config.table().decide(model)
     if decision is None or decision.route.to != "bedrock":
         return None
     route = decision.route

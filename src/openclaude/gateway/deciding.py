@@ -10,6 +10,7 @@ from typing import Final, Generic, TypeVar
 
 from openclaude.domain.errors import ApiError, invalid_request
 from openclaude.domain.kinds import CLASSIFIER_MODEL, Kind, Shape, kind_of
+from openclaude.domain.messages import holds_own_reasoning
 from openclaude.domain.models import CLIENT_DEFAULTS, is_pattern
 from openclaude.domain.routes import Decision, RouteTable
 from openclaude.gateway.needs import Ability, lacking
@@ -97,11 +98,11 @@ class Decider(Generic[RouteT]):
         if decision is None:
             return None
         if kind is Kind.CLASSIFIER:
-            return Outcome(self._judged(decision, facts), kind)
+            return Outcome(self._judged(decision, facts, raw), kind)
         moved, need = decision, ""
         passed = {id(decision.route)}
         while (lack := self._lacks(moved.route, shape, raw)) and (
-            found := self._elsewhere(moved, f"{UNSUPPORTED}: {need or lack}", kind, facts)
+            found := self._elsewhere(moved, f"{UNSUPPORTED}: {need or lack}", kind, facts, raw)
         ):
             need = need or lack
             if id(found.route) in passed:
@@ -117,18 +118,18 @@ class Decider(Generic[RouteT]):
         return lacking(shape, raw, watched.ability, safeguards=watched.safeguards)
 
     def _elsewhere(
-        self, decision: Decision[RouteT], reason: str, kind: Kind, facts: Facts
+        self, decision: Decision[RouteT], reason: str, kind: Kind, facts: Facts, raw: bytes
     ) -> Decision[RouteT] | None:
         name = self._watched(decision.route).elsewhere
         found = self._table.decide(name, agent=facts.agent, kind=kind) if name else None
-        if found is None or not self._may_go(found.route, facts):
+        if found is None or not self._may_go(found.route, facts, raw):
             return None
         return Decision(found.route, found.name, renamed=True, reason=reason, moved=True)
 
-    def _may_go(self, route: RouteT, facts: Facts) -> bool:
-        return facts.login or self._watched(route).ability is not None
+    def _may_go(self, route: RouteT, facts: Facts, raw: bytes) -> bool:
+        return self._watched(route).ability is not None or may_go_to_anthropic(raw, login=facts.login)
 
-    def _judged(self, decision: Decision[RouteT], facts: Facts) -> Decision[RouteT]:
+    def _judged(self, decision: Decision[RouteT], facts: Facts, raw: bytes) -> Decision[RouteT]:
         """Where a safety check goes: to the Claude that was asked, the one the route names, or any that is routed."""
         watched = self._watched(decision.route)
         if watched.is_claude:
@@ -137,9 +138,17 @@ class Decider(Generic[RouteT]):
         names += [*_JUDGES, *(pattern for pattern in self._table.patterns if not is_pattern(pattern))]
         for name in names:
             found = self._table.decide(name, agent=facts.agent, kind=Kind.CLASSIFIER)
-            if found and self._watched(found.route).is_claude and self._may_go(found.route, facts):
+            if found and self._watched(found.route).is_claude and self._may_go(found.route, facts, raw):
                 return Decision(found.route, found.name, renamed=True, reason=CLASSIFIER, moved=True)
         raise no_judge()
+
+
+def may_go_to_anthropic(raw: bytes, *, login: bool) -> bool:
+    """Whether the Anthropic API can be asked with a body that was meant for another model.
+
+    Not without a login, and not with reasoning that another model has done: it checks the signatures.
+    """
+    return login and not holds_own_reasoning(raw)
 
 
 def no_judge() -> ApiError:

@@ -13,7 +13,6 @@ from typing import Final
 from openclaude import __version__
 from openclaude.config import Config, RouteConfig
 from openclaude.domain.models import CLIENT_DEFAULTS
-from openclaude.domain.routes import RouteTable
 from openclaude.launcher import logread
 from openclaude.launcher.client import find_client
 from openclaude.launcher.logread import Entry
@@ -83,7 +82,7 @@ def prove_live(env: Mapping[str, str], read: Config, log: Path, say: Say) -> Liv
         ClientError: Claude Code is not installed.
     """
     find_client(env, Path(sys.argv[0]))
-    table = RouteTable([(route.match, route) for route in read.routes])
+    table = read.table()
     tiers = []
     for tier in TIERS:
         model = read.slots.get(tier, CLIENT_DEFAULTS[tier])

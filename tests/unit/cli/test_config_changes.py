@@ -71,6 +71,14 @@ def test_show_as_json_fills_the_defaults_in(tmp_path: Path) -> None:
     }
 
 
+def test_show_as_json_lists_the_kinds_of_a_route(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(
+        '[[routes]]\nmatch = "*"\nto = "anthropic"\nkinds = ["title", "main"]\nagent = false\n'
+    )
+    route = json.loads(run(tmp_path, "show", "--json").stdout)["routes"][0]
+    assert (route["kinds"], route["agent"]) == (["main", "title"], False)
+
+
 def test_show_does_not_print_a_file_that_holds_a_key(tmp_path: Path, canary: Callable[[str], str]) -> None:
     secret = canary("sk-" + "ant-")
     (tmp_path / "config.toml").write_text(

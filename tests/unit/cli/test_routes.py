@@ -153,3 +153,58 @@ def test_json_holds_the_profile_of_every_bedrock_route(folder: Path) -> None:
     assert (last["profile"]["name"], last["profile"]["overridden"]) == ("qwen-32k-window", ["strict"])
     assert last["profile"]["members"]["strict"] is True
     assert last["profile"]["members"]["colocate"] == ["document", "image", "text"]
+
+
+RULED = """
+[[routes]]
+match = "claude-*"
+to = "anthropic"
+agent = false
+kinds = ["title", "main"]
+
+[[routes]]
+match = "claude-*"
+to = "anthropic"
+
+[[routes]]
+match = "q"
+to = "bedrock"
+model = "qwen.qwen3-coder-next"
+region = "us-west-2"
+agent = true
+when_unsupported = "claude-haiku-5-5"
+reroute_safeguards = true
+
+[[routes]]
+match = "q"
+to = "bedrock"
+model = "qwen.qwen3-coder-next"
+region = "us-west-2"
+"""
+
+
+def test_the_table_says_which_requests_a_route_takes(folder: Path) -> None:
+    (folder / "config.toml").write_text(RULED)
+    taken = [line.partition("  ")[0] for line in shown(folder).partition("\nroute ")[2].splitlines()[1:]]
+    assert taken == ["claude-* (no sub-agents; main, title)", "claude-*", "q (sub-agents)", "q"]
+
+
+def test_verbose_says_where_requests_go_that_a_model_cannot_serve(folder: Path) -> None:
+    (folder / "config.toml").write_text(RULED)
+    said = [line for line in shown(folder, verbose=True).splitlines() if line.startswith("what this model")]
+    assert said == [
+        "what this model cannot serve (auto mode's check on the server included) goes to claude-haiku-5-5",
+        "what this model cannot serve is degraded with a note or refused (when_unsupported is not set)",
+    ]
+
+
+def test_json_has_the_conditions_of_each_route(folder: Path) -> None:
+    (folder / "config.toml").write_text(RULED)
+    names = ("agent", "kinds", "when_unsupported", "reroute_safeguards")
+    rows = json.loads(shown(folder, json=True))["routes"]
+    assert [tuple(row[name] for name in names) for row in rows] == [
+        (False, ["main", "title"], None, False),
+        (None, None, None, False),
+        (True, None, "claude-haiku-5-5", True),
+        (None, None, None, False),
+    ]

@@ -86,6 +86,22 @@ def test_a_request_without_a_login_stays_where_it_can_be_answered() -> None:
     assert gateway.transport.calls[0].authorized.credential_kind != "client-login"
 
 
+def test_a_conversation_with_another_models_reasoning_stays_where_it_can_be_answered() -> None:
+    gateway = Gateway(elsewhere=HAIKU)
+    thinking = {"type": "thinking", "thinking": "so", "signature": "openclaude.v1.bedrock"}
+    messages = [
+        *says("x"),
+        {"role": "assistant", "content": [thinking, {"type": "text", "text": "a"}]},
+        *says(PNG),
+    ]
+    for raw in (body(messages=messages), body(messages=messages).replace(b": ", b":")):
+        send(gateway, raw)
+        assert gateway.transport.calls[-1].authorized.credential_kind != "client-login"
+    quoted = [*says({"type": "text", "text": json.dumps(thinking)}), *says(PNG)]
+    send(gateway, body(messages=quoted))
+    assert gateway.transport.calls[-1].authorized.credential_kind == "client-login"
+
+
 def test_a_count_of_what_the_model_cannot_see_is_the_other_models() -> None:
     gateway = Gateway(elsewhere=HAIKU)
     raw = json.dumps({"model": "qwen-3-coder", "messages": says(PDF), "tools": []}).encode()

@@ -21,11 +21,10 @@ from openclaude.adapters.bedrock_converse.pieces import (
     ttl_of,
 )
 from openclaude.adapters.profiles import Profile
+from openclaude.domain.messages import SIGNATURE_PREFIX
 from openclaude.wire import jsontext
 
 NO_OUTPUT = "(no output)"
-SIGNATURE_PREFIX = "openclaude."
-"""Begins every signature this gateway mints; reasoning signed so never goes to a model that checks signatures."""
 
 _BOOKKEEPING = frozenset({"compaction", "fallback", "mcp_tool_listing"})
 _THINKING = frozenset({"thinking", "redacted_thinking"})

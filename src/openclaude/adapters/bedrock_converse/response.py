@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from openclaude.adapters.bedrock_converse.blocks import SIGNATURE_PREFIX, object_of
+from openclaude.adapters.bedrock_converse.blocks import object_of
 from openclaude.adapters.bedrock_converse.pieces import Json, Notes, objects, string
 from openclaude.domain.errors import MALFORMED_OUTPUT, ApiError
 from openclaude.domain.http import Header
+from openclaude.domain.messages import SIGNATURE_PREFIX
 from openclaude.domain.usage import Usage
 
 _REASONS = {

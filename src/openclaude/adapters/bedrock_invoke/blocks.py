@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from openclaude.adapters.bedrock_converse import foreign, media
-from openclaude.adapters.bedrock_converse.blocks import SIGNATURE_PREFIX, blocks_of, object_of
+from openclaude.adapters.bedrock_converse.blocks import blocks_of, object_of
 from openclaude.adapters.bedrock_converse.pieces import Json, Notes, objects, string
 from openclaude.adapters.bedrock_invoke.tidy import kept, with_cache_control
 from openclaude.adapters.profiles import Profile
+from openclaude.domain.messages import SIGNATURE_PREFIX
 
 _CACHE: Final = frozenset({"type", "cache_control"})
 _MEMBERS: Final = {
