@@ -14,11 +14,14 @@ from pathlib import Path
 
 import pytest
 
+from openclaude.launcher import daemon
 from openclaude.simulator.script import Answer, say
+from openclaude.simulator.world import World
 from support.house import House, free_port, housed, until
-from support.product import OPENCLAUDE
+from support.product import OPENCLAUDE, Home, gateway_for
 from support.rawhttp import DEADLINE, Client, ask
-from support.staging import message_body, staged
+from support.session import configure
+from support.staging import OPUS, client_headers, message_body, staged
 from support.trust import Target
 
 LAUNCHES = 50
@@ -164,6 +167,19 @@ def test_restart_onto_another_port_stops_and_starts(house: House) -> None:
         f"stopped (pid {before['pid']}, port {house.port})\n"
         f"started on 127.0.0.1:{moved} (pid {after['pid']})\n"
     )
+
+
+def test_restart_onto_another_port_keeps_the_way_to_the_providers(home: Home) -> None:
+    configure(home, port=free_port())
+    with World(lambda _: say("fine"), keep_raw=True) as world, gateway_for(home, world):
+        moved = home.run("restart")
+        assert moved.returncode == 0, moved.stderr
+        there = daemon.find(home.state(), home.state().secrets())
+        assert there is not None
+        assert f"started on 127.0.0.1:{there.running.port} " in moved.stdout
+        body = message_body(OPUS, "hello", stream=False)
+        assert ask(there, client_headers(home.login), body).status == 200
+        assert [row.body for row in world.requests()] == [body]
 
 
 def test_restart_starts_what_was_not_running(house: House) -> None:

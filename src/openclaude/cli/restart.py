@@ -26,8 +26,9 @@ def run(args: argparse.Namespace, *, env: Mapping[str, str], stdout: TextIO, std
             say(stderr, str(error))
             running = None
         if running is None or running.running.port != found.config.port:
+            flags = daemon.flags(found.state)
             code = stop.run(args, env=env, stdout=stdout, stderr=stderr)
-            return code or start.run(args, env=env, stdout=stdout, stderr=stderr)
+            return code or start.begin(flags, env=env, stdout=stdout, stderr=stderr)
         problem = daemon.restart(found.state)
         if problem is not None:
             say(stderr, f"the gateway goes on as it was: {problem}\nhint: openclaude logs")

@@ -106,6 +106,7 @@ def _serve(args: argparse.Namespace, found: Setup, lock: int, env: Mapping[str, 
         lingers=args.linger,
         announce=lambda: _announce(args.ready_fd, actual, args.connect_to, stderr),
         complain=lambda text: say(stderr, text),
+        flags=_lasting(args),
     )
     try:
         code = overseer.run()
@@ -114,6 +115,12 @@ def _serve(args: argparse.Namespace, found: Setup, lock: int, env: Mapping[str, 
     if code == 0:
         found.state.forget_port()
     return code
+
+
+def _lasting(args: argparse.Namespace) -> list[str]:
+    """The flags that a gateway on another port needs as well: where providers are, and whom to trust."""
+    dialled = [flag for entry in args.connect_to for flag in ("--connect-to", entry)]
+    return [*dialled, *(("--ca-file", str(args.ca_file.absolute())) if args.ca_file else ())]
 
 
 def _settings(path: Path, home: Path, *, must_exist: bool) -> Settings:

@@ -1,7 +1,7 @@
 """`openclaude start`: the gateway in the background."""
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
 from openclaude.cli.common import PROBLEMS, explain, say, setup
@@ -16,6 +16,11 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace, *, env: Mapping[str, str], stdout: TextIO, stderr: TextIO) -> int:
     """Start the gateway unless it runs."""
     del args
+    return begin((), env=env, stdout=stdout, stderr=stderr)
+
+
+def begin(flags: Sequence[str], *, env: Mapping[str, str], stdout: TextIO, stderr: TextIO) -> int:
+    """Start the gateway unless it runs, with further flags of `openclaude serve`."""
     try:
         found = setup(env)
         gateway = daemon.ensure(
@@ -26,6 +31,7 @@ def run(args: argparse.Namespace, *, env: Mapping[str, str], stdout: TextIO, std
             env=env,
             say=lambda text: say(stderr, text),
             lingers=False,
+            flags=flags,
         )
     except PROBLEMS as error:
         return explain(stderr, error)

@@ -126,7 +126,7 @@ def session_url(base_url: str, session: Session, profile: str = "") -> str:
     return _of_session(f"{base_url}/p-{profile}" if profile else base_url, session.name)
 
 
-def ensure(
+def ensure(  # noqa: PLR0913 - what a start is made of, each by its name
     state: State,
     secrets: Secrets,
     *,
@@ -135,10 +135,12 @@ def ensure(
     env: Mapping[str, str],
     say: Say,
     lingers: bool = True,
+    flags: Sequence[str] = (),
 ) -> Gateway:
     """The running gateway, started if need be. Of many callers at once one starts it and the others wait.
 
     With `lingers` a gateway that is started here ends by itself once nobody uses it; otherwise one that runs is told to stay.
+    `flags` are further ones of `openclaude serve`.
 
     Raises:
         GatewayError: it does not start; the text has its own words.
@@ -155,7 +157,7 @@ def ensure(
             return found
         _wait_for_lock(state)
         chosen = choose_port(state, port, say)
-        spawn(state, port=chosen, config=config, env=env, flags=["--linger"] if lingers else [])
+        spawn(state, port=chosen, config=config, env=env, flags=[*flags, *(["--linger"] if lingers else [])])
         found = find(state, secrets)
     if found is None:
         raise GatewayError("the gateway started and went away again", "openclaude logs")
@@ -186,6 +188,13 @@ def choose_port(state: State, wanted: int, say: Say) -> int:
         f"hint: `[gateway] port = {chosen}` in config.toml makes that permanent",
     )
     return chosen
+
+
+def flags(state: State) -> list[str]:
+    """The flags of `openclaude serve` that a gateway in the place of the running one needs as well."""
+    answer = control.ask(state.run, "flags") or {}
+    given = answer.get("flags")
+    return [str(flag) for flag in given] if isinstance(given, list) else []
 
 
 def restart(state: State) -> str | None:

@@ -12,7 +12,7 @@ import selectors
 import signal
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from openclaude.launcher.callers import Callers, Facts
@@ -39,6 +39,7 @@ class Supervisor:
         lingers: whether the gateway ends by itself once nobody uses it.
         announce: called when the first worker serves.
         complain: told of what the user should find in the log.
+        flags: what a gateway in the place of this one has to be started with.
     """
 
     def __init__(
@@ -50,8 +51,10 @@ class Supervisor:
         lingers: bool,
         announce: Callable[[], None],
         complain: Callable[[str], None],
+        flags: Sequence[str] = (),
     ) -> None:
         self._spawn = spawn
+        self._flags = list(flags)
         self._load = load
         self._settings = load()
         self._lingers = lingers
@@ -253,6 +256,8 @@ class Supervisor:
             case "stay":
                 self._lingers = False
                 reply({"stays": True})
+            case "flags":
+                reply({"flags": self._flags})
             case "restart":
                 self._restart(str(request.get("python", "")), reply)
             case "reload":
