@@ -243,8 +243,8 @@ MUTANTS: tuple[Mutant, ...] = (
     _change(
         "a body without a model is shown",
         "gateway/intake.py",
-        'f"openClaude: {error}")',
-        'f"openClaude: {error} in {whole[:600]!r}")',
+        'self._refuse(ApiError(400, "invalid_request_error", f"openClaude: {error}"))',
+        'self._refuse(ApiError(400, "invalid_request_error", f"openClaude: {error} in {whole[:600]!r}"))',
     ),
     _with_secrets(
         "the AWS secret key is in an error's text",
