@@ -105,7 +105,7 @@ def _serve(args: argparse.Namespace, found: Setup, lock: int, env: Mapping[str, 
         load=partial(_settings, found.path, found.state.home, must_exist=args.config is not None),
         lingers=args.linger,
         announce=lambda: _announce(args.ready_fd, actual, args.connect_to, stderr),
-        complain=lambda text: say(stderr, text),
+        complain=lambda text: _complain(stderr, text),
         flags=_lasting(args),
     )
     try:
@@ -199,7 +199,7 @@ class Workers:
         try:
             os.execve(program, [program, *WORKER, str(channel.fileno())], dict(self._env))  # noqa: S606 - no shell
         except OSError as error:
-            say(self._stderr, f"{program} cannot be started: {error.strerror}")
+            _complain(self._stderr, f"{program} cannot be started: {error.strerror}")
         os._exit(127)
 
 
@@ -217,6 +217,12 @@ def _port_taken(port: int, error: Exception, stderr: TextIO) -> int:
     say(stderr, f"port {port} of 127.0.0.1 {reason}")
     print("hint: --port N, or `port` under [gateway] in config.toml (`openclaude config path`)", file=stderr)
     return FAILED
+
+
+def _complain(stderr: TextIO, text: str) -> None:
+    """Leave a word for the user; on a full disk it is lost, and the gateway is not."""
+    with suppress(OSError):
+        say(stderr, text)
 
 
 def _announce(ready: int | None, port: int, redirected: list[str], stderr: TextIO) -> None:

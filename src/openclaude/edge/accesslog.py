@@ -4,10 +4,12 @@ A line is built from typed fields; bodies and secrets have no field. Foreign tex
 cannot forge a line or drive a terminal. A full disk loses lines, counts them, and stops no request.
 """
 
+import errno
 import functools
 import os
 import re
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -66,13 +68,22 @@ def _count(tokens: int | None) -> str:
 
 
 class RotatingLog:
-    """Appends lines to a file of mode 0600 and starts a new one at `MAX_BYTES`; `KEPT` older ones stay."""
+    """Appends lines to a file of mode 0600 and starts a new one at `MAX_BYTES`; `KEPT` older ones stay.
+
+    It never raises. A line that cannot be written is lost and counted; the next one that can says how many were. Where the
+    older files cannot be moved, the file is begun anew. A file that was moved or removed is made again within a second.
+
+    Attributes:
+        lost: lines that were not written, or not to their end.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._descriptor: int | None = None
         self._size = 0
         self.lost = 0
+        self._untold = 0
+        self._torn = False
         self._second = 0
         self._stamp = ""
 
@@ -82,40 +93,72 @@ class RotatingLog:
 
     def event(self, name: str, **fields: str) -> None:
         """Log an event of the gateway's own life."""
-        self.line(" ".join([f"event={name}", *(f"{key}={shown(value)}" for key, value in fields.items())]))
+        self.line(_event(name, **fields))
 
     def line(self, text: str) -> None:
         second, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
         if second != self._second:
             self._second = second
             self._stamp = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-        data = f"{self._stamp}.{nanoseconds // 1_000_000:03d}Z {text}\n".encode("utf-8", "replace")
+            self._follow()
+        stamp = f"{self._stamp}.{nanoseconds // 1_000_000:03d}Z"
+        lines = f"{stamp} {text}\n"
+        if self._untold:
+            lines = f"{stamp} {_event('log-lines-lost', lines=str(self._untold))}\n{lines}"
+        if self._torn:
+            lines = f"\n{lines}"
         try:
-            self._append(data)
+            self._append(lines.encode("utf-8", "replace"))
         except OSError:
             self.lost += 1
+            self._untold += 1
             self.close()
+        else:
+            self._untold, self._torn = 0, False
 
     def close(self) -> None:
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
-            os.close(descriptor)
+            with suppress(OSError):
+                os.close(descriptor)
 
     def _append(self, data: bytes) -> None:
+        if self._descriptor is not None and self._size + len(data) > MAX_BYTES:
+            self._rotate()
         if self._descriptor is None:
-            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+            # Not to block: a pipe in the file's place would have the loop wait for a reader.
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
             self._descriptor = os.open(self._path, flags, 0o600)
             self._size = os.fstat(self._descriptor).st_size
-        elif self._size + len(data) > MAX_BYTES:
-            self._rotate()
-            self._append(data)
+        written = os.write(self._descriptor, data)
+        self._size += written
+        if written < len(data):
+            self._torn = True
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def _follow(self) -> None:
+        """Let go of a file that is not at its path any more: what is written there nobody would read."""
+        if self._descriptor is None:
             return
-        self._size += os.write(self._descriptor, data)
+        try:
+            if not os.path.samestat(os.lstat(self._path), os.fstat(self._descriptor)):
+                self.close()
+        except OSError:
+            self.close()
 
     def _rotate(self) -> None:
+        try:
+            for number in range(KEPT, 0, -1):
+                older = self._path.with_name(f"{self._path.name}.{number}")
+                newer = self._path if number == 1 else self._path.with_name(f"{self._path.name}.{number - 1}")
+                if newer.exists():
+                    newer.replace(older)
+        except OSError:
+            # A file that grows without an end would fill the disk; what it held is the price.
+            if self._descriptor is not None:
+                os.ftruncate(self._descriptor, 0)
         self.close()
-        for number in range(KEPT, 0, -1):
-            older = self._path.with_name(f"{self._path.name}.{number}")
-            newer = self._path if number == 1 else self._path.with_name(f"{self._path.name}.{number - 1}")
-            if newer.exists():
-                newer.replace(older)
+
+
+def _event(name: str, **fields: str) -> str:
+    return " ".join([f"event={name}", *(f"{key}={shown(value)}" for key, value in fields.items())])

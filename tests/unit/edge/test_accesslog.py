@@ -1,4 +1,8 @@
+import contextlib
+import os
+import resource
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -96,3 +100,101 @@ def test_a_log_that_cannot_be_written_loses_lines_and_raises_nothing(kind: str, 
     log.write(RECORD)
     assert log.lost == 2
     assert not (tmp_path / "victim").exists()
+
+
+def later(log: RotatingLog) -> None:
+    """A second goes by."""
+    log._second = 0
+
+
+def test_a_full_disk_loses_lines_and_the_next_one_says_how_many(tmp_path: Path) -> None:
+    log = RotatingLog(Path("/dev/full"))
+    for _ in range(3):
+        log.write(RECORD)
+    assert log.lost == 3
+    log._path = tmp_path / "gateway.log"  # there is room again
+    log.write(RECORD)
+    log.write(RECORD)
+    lines = (tmp_path / "gateway.log").read_text().splitlines()
+    assert [line[25:45] for line in lines] == ["event=log-lines-lost", *["request=req_oc_1 kin"] * 2]
+    assert lines[0].endswith(" lines=3")
+    assert log.lost == 3
+
+
+def test_a_line_that_was_cut_off_does_not_spoil_the_next_one(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.log"
+    log = RotatingLog(path)
+    log.line("first")
+    with most_file_bytes(path.stat().st_size + 10):
+        log.line("second")
+        log.line("third")
+    log.line("fourth")
+    whole = [line[25:] for line in path.read_text().splitlines()]
+    assert whole == ["first", "", "event=log-lines-lost lines=2", "fourth"]
+
+
+@contextlib.contextmanager
+def most_file_bytes(size: int) -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_file_that_was_removed_is_made_again(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.log"
+    log = RotatingLog(path)
+    log.line("gone")
+    path.unlink()
+    later(log)
+    log.line("seen")
+    assert path.read_text()[25:] == "seen\n"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_file_that_another_program_rotated_is_left_to_it(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.log"
+    log = RotatingLog(path)
+    log.line("older")
+    path.rename(tmp_path / "kept")
+    path.touch(0o600)
+    later(log)
+    log.line("newer")
+    assert (path.read_text()[25:], (tmp_path / "kept").read_text()[25:]) == ("newer\n", "older\n")
+
+
+def test_where_the_older_files_cannot_be_moved_the_file_is_begun_anew(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.log"
+    (tmp_path / "gateway.log.1" / "inside").mkdir(parents=True)
+    log = RotatingLog(path)
+    for number in range(5):
+        log.line(f"{number} {'x' * (accesslog.MAX_BYTES // 2)}")
+    assert path.stat().st_size < accesslog.MAX_BYTES
+    assert path.read_text()[25:26] == "4"
+    assert log.lost == 0
+
+
+def test_a_pipe_in_the_files_place_holds_nobody_up(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.log"
+    os.mkfifo(path, 0o600)
+    log = RotatingLog(path)
+    log.write(RECORD)
+    assert log.lost == 1
+
+
+def test_a_folder_that_is_gone_loses_lines_until_it_is_back(tmp_path: Path) -> None:
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    log = RotatingLog(folder / "gateway.log")
+    log.line("first")
+    folder.rename(tmp_path / "elsewhere")
+    folder.touch()  # a file in its place: root could write into any folder
+    later(log)
+    log.line("second")
+    assert log.lost == 1
+    folder.unlink()
+    folder.mkdir()
+    log.line("third")
+    assert "lines=1" in (folder / "gateway.log").read_text()
