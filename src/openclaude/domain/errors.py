@@ -22,6 +22,9 @@ STATUS_OF_TYPE = {
 }
 
 
+COME_BACK = 2
+"""Seconds after which a client of an overloaded gateway may try again: a request or two have ended by then."""
+
 MALFORMED_OUTPUT = "malformed_output"
 """The note of an error that the same request, sent once more, may not meet again."""
 
@@ -78,3 +81,8 @@ def invalid_request(message: str) -> ApiError:
 
 def upstream_unreachable(message: str) -> ApiError:
     return ApiError(502, "api_error", message, retry=True)
+
+
+def overloaded(what: str) -> ApiError:
+    """The gateway has no room for this request now; nothing was sent, and the client may come back soon."""
+    return ApiError(529, "overloaded_error", f"openClaude: {what}", retry=True, retry_after=COME_BACK)

@@ -124,7 +124,9 @@ class Doors:
         else:
             identity = self._keys.identity if door == HTTP else None
             rules = Door(port, self._keys.secret, identity, self._keys.tokens)
-        self._listeners[door] = Listener(rules, self._handler, report=self._report)
+        self._listeners[door] = Listener(
+            rules, self._handler, report=self._report, crowd=lambda: self.connections
+        )
         return self._listeners[door]
 
     def _refresh(self) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import resource
 import socket
 import ssl
 from collections.abc import Callable
@@ -13,17 +14,46 @@ from openclaude.edge.server import LINGER_SECONDS, ClientConnection
 from openclaude.edge.sockets import BACKLOG
 from openclaude.ports import Handler
 
-MAX_CONNECTIONS: Final = 512
+MAX_CONNECTIONS: Final = 2048
+"""Connections of clients at a time, and so requests under way: a connection has one."""
+SPARE_FILES: Final = 64
+"""Descriptors that are no request's: the log, the doors, the look-up of credentials."""
 SWEEP_SECONDS: Final = 5.0
+
+
+def most_connections() -> int:
+    """As many connections as this process has descriptors for; each may have one to a provider beside it.
+
+    Beyond its descriptors a process cannot even accept a connection in order to refuse it.
+    """
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if files == resource.RLIM_INFINITY:
+        return MAX_CONNECTIONS
+    return max(1, min(MAX_CONNECTIONS, (files - SPARE_FILES) // 2))
 
 
 class Listener:
     """Serves a handler on a socket.
 
-    `report` is told of exceptions that no rule foresaw.
+    Args:
+        door: what requests are checked against.
+        handler: who answers them.
+        report: told of exceptions that no rule foresaw.
+        most: connections at a time.
+        crowd: how many there are, where other listeners have some of them.
     """
 
-    def __init__(self, door: Door, handler: Handler, *, report: Callable[[BaseException], None]) -> None:
+    def __init__(
+        self,
+        door: Door,
+        handler: Handler,
+        *,
+        report: Callable[[BaseException], None],
+        most: int | None = None,
+        crowd: Callable[[], int] | None = None,
+    ) -> None:
+        self.most = most_connections() if most is None else most
+        self._crowd = crowd or (lambda: self.connections)
         self.door = door
         self.handler = handler
         self._report = report
@@ -75,15 +105,17 @@ class Listener:
     def register(self, connection: ClientConnection) -> bool:
         """Take note of a connection; False when there are too many and none of them is idle.
 
-        The idle one that came first gives way: connections that say nothing must not keep others out.
+        The idle one that came first gives way, and so do those that were refused: connections that say nothing must not keep
+        others out.
         """
-        if len(self._connections) >= MAX_CONNECTIONS:
+        if self._crowd() >= self.most:
             idle = next((other for other in self._connections if other.idle), None)
             if idle is not None:
                 self.forget(idle)
                 idle.close()
+        crowd = self._crowd()
         self._connections[connection] = None
-        return len(self._connections) <= MAX_CONNECTIONS
+        return crowd < self.most
 
     def forget(self, connection: ClientConnection) -> None:
         self._connections.pop(connection, None)

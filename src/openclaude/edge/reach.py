@@ -23,6 +23,11 @@ _OPTIONS: Final = (
     (socket.IPPROTO_TCP, "TCP_KEEPINTVL", 5),
     (socket.IPPROTO_TCP, "TCP_KEEPCNT", 3),
     (socket.IPPROTO_TCP, "TCP_USER_TIMEOUT", DEAD_SECONDS * 1000),
+    (
+        socket.IPPROTO_TCP,
+        "TCP_WINDOW_CLAMP",
+        512 * 1024,
+    ),  # what the system holds of an answer nobody reads: else 6 MB
 )
 
 

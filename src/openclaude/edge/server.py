@@ -10,7 +10,7 @@ from typing import Final, Protocol, cast
 
 import httptools
 
-from openclaude.domain.errors import ApiError, error_body
+from openclaude.domain.errors import ApiError, error_body, overloaded
 from openclaude.domain.http import CLOSE, Header
 from openclaude.edge.admission import Challenge
 from openclaude.edge.names import request_id
@@ -32,7 +32,7 @@ _STATUS_LINES: Final = {
 }
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _LAST_CHUNK: Final = b"0\r\n\r\n"
-_ERROR_TYPES: Final = {413: "request_too_large", 503: "overloaded_error"}
+_ERROR_TYPES: Final = {413: "request_too_large"}
 
 
 class Listening(Owner, Protocol):
@@ -240,8 +240,9 @@ class ClientConnection(RequestReader, asyncio.Protocol):
         self._server.loop.call_later(LINGER_SECONDS, transport.abort)
 
     def _refuse_connection(self) -> None:
-        self._close_after = True
-        self._reject(503, "too many connections are open to this gateway")
+        """Those who are being served go on. A client that comes back a little later may find room."""
+        full = overloaded("too many requests are under way in this gateway. hint: end some sessions")
+        self._answer_error(full.status, full.type, full.message, full.headers())
 
     def _plain(self, status: int, body: bytes) -> None:
         self.start(status, [(b"content-type", b"application/json")], len(body))

@@ -1,10 +1,7 @@
 """What is said when a provider cannot be reached."""
 
-from openclaude.domain.errors import ApiError, upstream_unreachable
+from openclaude.domain.errors import ApiError, overloaded, upstream_unreachable
 from openclaude.domain.http import Origin
-
-RETRY_AFTER = 2
-"""Seconds after which a client of an overloaded gateway may come back: a request or two have ended by then."""
 
 
 def trouble(origin: Origin, what: str) -> ApiError:
@@ -26,13 +23,9 @@ def timed_out(origin: Origin, seconds: float) -> ApiError:
 
 def exhausted(origin: Origin) -> ApiError:
     """There is no descriptor for a connection; requests under way go on, and this one can be sent again soon."""
-    return ApiError(
-        529,
-        "overloaded_error",
-        f"openClaude: no file descriptor is left for a connection to {origin}, nothing was sent. "
-        "hint: raise the limit of open files (`ulimit -n`) and run `openclaude restart`, or end some sessions",
-        retry=True,
-        retry_after=RETRY_AFTER,
+    return overloaded(
+        f"no file descriptor is left for a connection to {origin}, nothing was sent. "
+        "hint: raise the limit of open files (`ulimit -n`) and run `openclaude restart`, or end some sessions"
     )
 
 

@@ -86,6 +86,7 @@ class Pool:
         self._resolve = resolve
         self._idle: list[UpstreamConnection] = []
         self._lines: dict[UpstreamConnection, Line] = {}
+        self._pruning: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
 
     def take(self) -> UpstreamConnection | None:
@@ -103,6 +104,16 @@ class Pool:
     def give_back(self, connection: UpstreamConnection) -> None:
         self._lines[connection].idle_since = self._clock()
         self._idle.append(connection)
+        if self._pruning is None:
+            self._pruning = self._loop.call_later(IDLE_SECONDS, self._prune)
+
+    def _prune(self) -> None:
+        """Close what was not used again, so that a busy hour leaves neither memory nor descriptors behind."""
+        oldest = self._clock() - IDLE_SECONDS
+        for connection in [idle for idle in self._idle if self._lines[idle].idle_since <= oldest]:
+            self._idle.remove(connection)
+            connection.close()
+        self._pruning = self._loop.call_later(IDLE_SECONDS / 2, self._prune) if self._idle else None
 
     def forget(self, connection: UpstreamConnection) -> None:
         self._lines.pop(connection, None)
@@ -167,6 +178,8 @@ class Pool:
         return trouble(self.origin, what)
 
     def close(self) -> None:
+        if self._pruning is not None:
+            self._pruning.cancel()
         for connection in tuple(self._lines):
             connection.close()
 

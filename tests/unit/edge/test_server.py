@@ -1,6 +1,7 @@
 import asyncio
 import contextlib
 import json
+import resource
 from collections.abc import AsyncIterator
 
 import pytest
@@ -22,12 +23,14 @@ SECRET = b"s" * 40
 class Served:
     """A listener on a free port, with a raw socket client."""
 
-    def __init__(self, handler: RecordingHandler) -> None:
+    def __init__(self, handler: RecordingHandler, most: int | None) -> None:
         self.handler = handler
         self.reported: list[BaseException] = []
         self.socket = sockets.bind(0)
         self.port = self.socket.getsockname()[1]
-        self.listener = Listener(Door(self.port, SECRET, "id"), handler, report=self.reported.append)
+        self.listener = Listener(
+            Door(self.port, SECRET, "id"), handler, report=self.reported.append, most=most
+        )
 
     def head(self, path=b"/v1/messages", method=b"POST", **headers: bytes) -> bytes:
         kind = {"Content_Type": b"application/json"} if method == b"POST" else {}
@@ -59,8 +62,10 @@ async def read_answer(reader: asyncio.StreamReader) -> bytes:
 
 
 @contextlib.asynccontextmanager
-async def serving(handler: RecordingHandler | None = None) -> AsyncIterator[Served]:
-    served = Served(handler or RecordingHandler())
+async def serving(
+    handler: RecordingHandler | None = None, *, most: int | None = None
+) -> AsyncIterator[Served]:
+    served = Served(handler or RecordingHandler(), most)
     await served.listener.start(served.socket)
     try:
         yield served
@@ -356,13 +361,62 @@ async def test_the_next_request_after_chunks_is_served_even_out_of_the_same_read
 
 
 async def test_connections_that_say_nothing_do_not_keep_others_out() -> None:
-    async with serving() as served:
-        silent = [await served.connect() for _ in range(listener.MAX_CONNECTIONS)]
+    async with serving(most=20) as served:
+        silent = [await served.connect() for _ in range(20)]
         assert status(await served.talk(served.head(Content_Length=b"0"), until_close=False)) == 200
-        assert served.listener.connections <= listener.MAX_CONNECTIONS
+        assert served.listener.connections <= 20
         for _, writer in silent:
             writer.transport.abort()
         await asyncio.sleep(0)
+
+
+async def test_beyond_the_most_requests_one_is_told_to_come_back_and_the_others_are_served() -> None:
+    async with serving(RecordingHandler(lambda _: None), most=3) as served:
+        busy = [await served.connect() for _ in range(3)]
+        for _, writer in busy:
+            writer.write(served.head(Content_Length=b"0"))
+        await until(lambda: len(served.handler.exchanges) == 3)
+        refused = await served.talk(served.head(Content_Length=b"0"))
+        assert status(refused) == 529
+        assert b"\r\nretry-after: 2\r\n" in refused
+        assert b"\r\nx-should-retry: true\r\n" in refused
+        error = json.loads(refused.partition(b"\r\n\r\n")[2])["error"]
+        assert error["type"] == "overloaded_error"
+        assert "hint: " in error["message"]
+        assert len(served.handler.exchanges) == 3
+        for exchange in served.handler.exchanges:
+            echo(exchange)
+        for reader, writer in busy:
+            assert status(await read_answer(reader)) == 200
+            writer.close()
+            await writer.wait_closed()
+        await until(lambda: served.listener.connections == 0)
+
+
+async def test_each_of_a_crowd_is_refused_and_none_of_them_stays() -> None:
+    async with serving(RecordingHandler(lambda _: None), most=1) as served:
+        _, busy = await served.connect()
+        busy.write(served.head(Content_Length=b"0"))
+        await until(lambda: served.handler.exchanges)
+        crowd = [await served.connect() for _ in range(50)]
+        await until(lambda: served.listener.connections <= 2)
+        async with asyncio.timeout(10):
+            reading = (reader.read() for reader, _ in crowd)
+            answers = await asyncio.gather(*reading)
+        for writer in (busy, *(writer for _, writer in crowd)):
+            writer.transport.abort()
+            await writer.wait_closed()
+        await until(lambda: served.listener.connections == 0)
+        assert [status(answer) for answer in answers] == [529] * 50
+
+
+def test_there_are_never_more_connections_than_descriptors_for_both_their_ends() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (264, hard))
+    try:
+        assert listener.most_connections() == 100
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 async def test_an_aborted_answer_cannot_pass_for_a_whole_one() -> None:

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -32,7 +33,7 @@ from support.rawupstream import Peer, RawUpstream
 
 pytestmark = pytest.mark.anyio
 ANTHROPIC = Origin("api.anthropic.com")
-LINE = Line(socket.socket(), 0, 0)
+LINE = Line(cast("socket.socket", None), 0, 0)
 REQUEST = UpstreamRequest(b"POST", b"/v1/messages?beta=true", SafeHeaders([(b"X-App", b"cli")]), 5)
 
 
@@ -198,6 +199,7 @@ async def scene(tmp_path: Path, canary: Callable[[str], str]) -> AsyncIterator[S
         made = Scene(upstream, canary("sk-ant-" + "oat01-"))
         yield made
         made.transport.close()
+        await asyncio.sleep(0.01)  # connections end in the turns of the loop that follow
 
 
 async def test_a_connection_is_used_for_one_request_after_the_other(scene: Scene) -> None:
@@ -245,6 +247,26 @@ async def test_a_connection_that_slept_is_not_used_again(
     scene.seconds += seconds
     assert (await scene.ask()).status == 200
     assert scene.upstream.connections == connections
+
+
+async def test_connections_that_are_not_used_again_are_closed_the_others_are_kept(scene: Scene) -> None:
+    scene.upstream.behaviour = Serving()
+    await asyncio.gather(*(scene.ask() for _ in range(4)))
+    [pool] = scene.transport._pools.values()
+    scene.seconds += 20
+    await scene.ask()
+    scene.seconds += 10
+    assert len(pool._idle) == 4
+    pool._prune()
+    assert len(pool._idle) == 1
+    assert (await scene.ask()).status == 200
+    assert scene.upstream.connections == 4
+    scene.seconds += 30
+    pool._prune()
+    assert (pool._idle, pool._pruning) == ([], None)
+    async with asyncio.timeout(20):
+        while pool._lines:
+            await asyncio.sleep(0.01)
 
 
 async def test_a_name_that_moved_is_followed_after_five_minutes_even_by_a_busy_session(
