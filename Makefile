@@ -8,7 +8,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check
 XDIST  ?= -n 2
 PYTHONS := src tests typing_tests tools benchmarks
 
-.PHONY: help demo test nightly check lint fmt types contracts client clients system mutants squatter bench bench-guard bench-system profile lock clean
+.PHONY: help demo test nightly check lint fmt types contracts client clients system mutants squatter soak soak-day bench bench-guard bench-system profile lock clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -64,6 +64,18 @@ missing:
 
 squatter: $(VENV)/.dev $(CLIENT)/.installed ## take a killed gateway's port fifty times in one session of the real client
 	OPENCLAUDE_TAKEOVERS=50 $(BIN)/python -m pytest -n0 tests/client/test_takeover.py
+
+MINUTES ?= 10
+STREAMS ?= 1000
+STALLED ?= 200
+FAULTS  ?= 0
+SOAK     = PYTHONPATH=tests $(BIN)/python -m load.soak
+
+soak: $(VENV)/.dev ## hold 1,000 streams open, 200 readers stalled (MINUTES, STREAMS, STALLED; FAULTS=1: a stream in a hundred goes wrong)
+	$(SOAK) --minutes $(MINUTES) --streams $(STREAMS) --stalled $(STALLED) --faults $(FAULTS) $(if $(filter-out 0,$(FAULTS)),--short)
+
+soak-day: $(VENV)/.dev ## 50 streams for 24 hours, one in a hundred goes wrong
+	$(MAKE) soak MINUTES=1440 STREAMS=50 STALLED=10 FAULTS=1
 
 mutants: $(VENV)/.dev ## put 64 leaks into copies of the product; the leak oracle has to notice each
 	$(BIN)/python tools/mutants.py
