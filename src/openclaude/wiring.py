@@ -49,8 +49,8 @@ from openclaude.gateway.late import LateDialect
 from openclaude.gateway.needs import Ability
 from openclaude.gateway.pipeline import Pipeline
 from openclaude.gateway.profiles import Profiles
-from openclaude.gateway.routes import PassthroughRoute, Route, SignedRoute
-from openclaude.ports import Dialect, Handler, Worker
+from openclaude.gateway.routes import PassthroughRoute, Route, SignedRoute, fallback_of
+from openclaude.ports import Clock, Dialect, Handler, Worker
 
 if TYPE_CHECKING:
     from openclaude.adapters.bedrock_converse.estimate import Estimator
@@ -82,6 +82,7 @@ class Plan:
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     ready: Callable[[], None] | None = None
     worker: Callable[[Report], Worker] = ThreadWorker
+    clock: Callable[[], Clock] = LoopClock
     opened: Sequence[str] = ()
     profiles: Mapping[str, Config] = field(default_factory=dict)
     sessions: Sequence[Mapping[str, Any]] = field(default=(), repr=False)
@@ -95,7 +96,6 @@ async def serve(plan: Plan) -> None:
     for number in (signal.SIGTERM, signal.SIGINT) if plan.channel is None else ():
         loop.add_signal_handler(number, stopping.now)
     log = RotatingLog(plan.log_file)
-    clock = LoopClock()
     port = plan.sockets["mutual"].getsockname()[1]
 
     def report(error: BaseException) -> None:
@@ -110,7 +110,7 @@ async def serve(plan: Plan) -> None:
     transport = UpstreamTransport(tls=trusting(plan.ca_file), dial=plan.dial, report=report, wall=wall)
     sessions = Sessions(base=_without_aws(plan.env), own=plan.env)
     worker = plan.worker(report)
-    services = Services(transport, clock, log, worker)
+    services = Services(transport, plan.clock(), log, worker)
     store = KeyStore(sessions, wall=time.time)
     handler = build_handler(plan.config, plan.profiles, services, store)
     keys = Keys(plan.base_path.encode(), plan.identity, sessions.tokens)
@@ -202,7 +202,7 @@ class Gateway:
             "credentials": lambda _: {"credentials": self.store.held()},
             "reload": self._reload,
             "health": lambda _: {"health": self.services.health()},
-            "plan": lambda _: {"plan": self.services.quota.shown(self.services.clock.now().timestamp())},
+            "plan": lambda _: self.services.plan(),
         }
 
     def _status(self, started: float) -> Mapping[str, Any]:
@@ -294,15 +294,15 @@ def watched(route: RouteConfig, calibration: Calibration | None = None) -> Watch
 
 def _route(route: RouteConfig, keys: KeyStore, calibration: Calibration) -> Route:
     if route.to == "anthropic":
-        return PassthroughRoute("anthropic", Passthrough(), AnthropicAdapter())
+        fallback = fallback_of(route.fallback, route.spill_at)
+        return PassthroughRoute("anthropic", Passthrough(), AnthropicAdapter(), fallback)
     model, region = route.model or "", route.region or ""
     adapter, signing = LateDialect(partial(dialect, route, calibration)), signature(route)
     credentials = keys.for_route(
         profile=route.profile, region=region, origin=signing.origin, variable=route.key_variable
     )
-    return SignedRoute(
-        BEDROCK, signing, adapter, credentials, model, route.profile, watched(route, calibration)
-    )
+    seen, fallback = watched(route, calibration), fallback_of(route.fallback)
+    return SignedRoute(BEDROCK, signing, adapter, credentials, model, route.profile, seen, fallback)
 
 
 def dialect(route: RouteConfig, calibration: Calibration | None = None) -> Dialect:

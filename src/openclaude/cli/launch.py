@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shlex
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -177,6 +178,8 @@ def _check_aws(
     """One line for each profile that a tier needs and that is plainly not usable; the client starts all the same."""
     tiers = {**CLIENT_DEFAULTS, **chosen.slots}
     routes = [decision.route for model in tiers.values() if (decision := table.decide(model))]
+    names = [name for route in routes for name in route.fallback]
+    routes += [decision.route for name in names if (decision := table.decide(name))]
     bedrock, user = [route for route in routes if route.to == "bedrock"], Path(env.get("HOME", "/"))
     # A key of Claude Platform on AWS is all that its routes need.
     keyed = [
@@ -216,6 +219,8 @@ def _prepare(
         user_settings=own.user,
         user_overlay=own.overlay,
     )
+    if any(route.fallback for route in asked.config.routes) and not own.user.get(settings.STATUS_LINE):
+        overlay = settings.with_status_line(overlay, _status_line(asked), Path.cwd())
     if all(route.to != "anthropic" for route in asked.config.routes):
         overlay = settings.without_login(overlay)
     folder = _own_folder(asked, own.source, routed.routable)
@@ -230,6 +235,13 @@ def _prepare(
     if aside:
         say(stderr, f"not used in this session: {', '.join(dict.fromkeys(aside))}")
     return child.variables, file
+
+
+def _status_line(asked: _Asked) -> str:
+    """The command that tells what goes elsewhere."""
+    profile = ["--profile", asked.split.profile] if asked.split.profile else []
+    # -P: the client runs it in the project, and a module of the project's must not take its place.
+    return shlex.join([sys.executable, "-P", "-m", "openclaude", "statusline", *profile])
 
 
 def _clear_old(run: Path) -> None:

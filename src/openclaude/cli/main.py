@@ -16,6 +16,7 @@ COMMANDS: Final = {
     "reload": "take over a changed configuration",
     "service": "keep the gateway running from login on",
     "status": "show whether the gateway runs, where, and since when",
+    "statusline": "print what Claude Code's status line shows of the plan and the fallback",
     "logs": "show the gateway's log",
     "env": "print what another client of the Anthropic API needs to use the gateway",
     "routes": "show which model goes where, with which credential",

@@ -9,9 +9,12 @@ from openclaude.launcher import control
 
 
 def ask(run: Path, *, timeout: float = control.PATIENCE) -> dict[str, Any]:
-    """What the gateway says of plans: `plan`, a row for each login. Empty when nobody answers."""
+    """What the gateway says of plans; empty when nobody answers.
+
+    `plan` has a row for each login, `elsewhere` one for each model that another route than its own answers at the moment.
+    """
     answer = control.ask(run, "plan", timeout=timeout) or {}
-    return {"plan": _rows(answer.get("plan"))}
+    return {name: _rows(answer.get(name)) for name in ("plan", "elsewhere")}
 
 
 def _rows(value: object) -> list[dict[str, Any]]:
@@ -30,6 +33,19 @@ def plan_lines(rows: list[dict[str, Any]], now: datetime) -> list[str]:
             said += "; usage credits are in use"
         lines.append(said)
     return lines
+
+
+def elsewhere_lines(rows: list[dict[str, Any]], now: datetime) -> list[str]:
+    """Where models' requests go that their own routes do not take now, and why."""
+    return [_elsewhere(row, now) for row in rows]
+
+
+def _elsewhere(row: Mapping[str, Any], now: datetime) -> str:
+    if row.get("until") is not None:
+        said = f"{row['why']}, {row['model']} goes to {row['to']} until {clock(row['until'], now)}"
+    else:
+        said = f"{row['model']} was answered by {row['to']} at {clock(row['at'], now)} ({row['why']})"
+    return "".join(char if char.isprintable() else "?" for char in said)  # a client chose the model's name
 
 
 def _window(window: Mapping[str, Any], now: datetime) -> str:

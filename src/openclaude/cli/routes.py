@@ -51,6 +51,9 @@ def run(args: argparse.Namespace, *, env: Mapping[str, str], stdout: TextIO, std
         for row in route_rows(read):
             if row["profile"] is not None:
                 print(f"\n{_profile_text(row)}\n{_moves(row)}", file=stdout)
+    for route in read.routes:
+        if route.fallback:
+            print(f"\n{fallback(route)}", file=stdout)
     for written, used in read.normalised:
         print(f"\n`{written}` is used as `{used}`", file=stdout)
     return 0
@@ -87,6 +90,8 @@ def route_rows(read: config.Config) -> list[dict[str, Any]]:
             "kinds": None if route.kinds is None else sorted(kind.value for kind in route.kinds),
             "when_unsupported": route.when_unsupported,
             "reroute_safeguards": route.reroute_safeguards,
+            "fallback": list(route.fallback),
+            "spill_at": route.spill_at,
         }
         for route in read.routes
     ]
@@ -177,6 +182,14 @@ def credential(route: config.RouteConfig) -> str:
         return "the login the client sends"
     source = f"AWS profile {route.profile}" if route.profile else "AWS default chain"
     return f"signature by {source}"
+
+
+def fallback(route: config.RouteConfig) -> str:
+    """Where a route's requests are tried that it cannot serve now, in a sentence."""
+    early = (
+        "" if route.spill_at is None else f", and before the plan from {route.spill_at:.0%} of a window on"
+    )
+    return f"`{route.match}` falls back to {', then '.join(f'`{name}`' for name in route.fallback)}{early}"
 
 
 def aligned(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:

@@ -83,8 +83,9 @@ def _lines(found: Setup, running: Running) -> list[str]:
     lines += _listed(
         "keys", [_key_line(row) for row in _credentials(found)] or ["none is held at the moment"]
     )
-    plan = quota.ask(found.state.run)["plan"]
-    lines += _listed("plan", quota.plan_lines(plan, quota.local_now()))
+    known, now = quota.ask(found.state.run), quota.local_now()
+    lines += _listed("plan", quota.plan_lines(known["plan"], now))
+    lines += _listed("elsewhere", quota.elsewhere_lines(known["elsewhere"], now))
     lines += _listed("providers", health.lines(health.ask(found.state.run)["health"]))
     errors = [_error_line(row) for row in _errors(found)]
     return lines + _listed("errors", errors or ["none in the last 24 h"])

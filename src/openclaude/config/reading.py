@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from openclaude.config.checks import region_of_model
+from openclaude.config.fallbacks import normalised, report_fallbacks
 from openclaude.config.lines import KeyPath, Lines, TooDeepError, endless_key, locate
 from openclaude.config.moves import condition_of, report_moves
 from openclaude.config.presets import PRESETS
@@ -68,6 +69,7 @@ def parse(text: str, filename: str) -> Config:
     entries = read_routes(report, data["routes"])
     report_unrouted(report, slots, entries)
     report_moves(report, entries)
+    report_fallbacks(report, entries)
     report.close()
     return Config(
         port=gateway.get("port", DEFAULT_PORT),
@@ -162,4 +164,6 @@ def _route(entry: Entry, line: int) -> RouteConfig:
         reroute_safeguards=entry.get("reroute_safeguards", False),
         agent=entry.get("agent"),
         kinds=condition_of(entry).kinds,
+        fallback=normalised(entry.get("fallback", ())),
+        spill_at=entry.get("spill_at"),
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
-from openclaude.config import checks
+from openclaude.config import checks, fallbacks
 from openclaude.config.checks import Fault
 from openclaude.domain.models import SLOTS
 
@@ -21,7 +21,7 @@ class Key:
         names_model: whether the value is a model name, to be normalised.
     """
 
-    kind: type[str] | type[int] | type[bool] | type[list[str]] | type[dict[str, Any]]
+    kind: type[str] | type[int] | type[float] | type[bool] | type[list[str]] | type[dict[str, Any]]
     check: Callable[[Any], Fault | None]
     example: str
     names_model: bool = False
@@ -50,6 +50,8 @@ _ANTHROPIC_ROUTE: Final = {
     "to": Key(str, checks.choice("anthropic", "bedrock"), '"bedrock"'),
     "agent": _SWITCH,
     "kinds": Key(list, checks.kinds, '["title", "quota_probe"]'),
+    "fallback": Key(list, fallbacks.names, '["opus-on-bedrock"]'),
+    "spill_at": Key(float, fallbacks.share, "0.95"),
 }
 _BEDROCK_ROUTE: Final = _ANTHROPIC_ROUTE | {
     "model": Key(str, checks.model, '"qwen.qwen3-coder-next"', names_model=True),

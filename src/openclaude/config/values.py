@@ -40,6 +40,8 @@ class RouteConfig:
         reroute_safeguards: whether auto mode's check on the server counts as something the model cannot do.
         agent: whether only sub-agents' requests are taken, or only others; None takes both.
         kinds: the kinds of requests that are taken; None takes all.
+        fallback: model names that are tried, in this order, when this route cannot serve a request now.
+        spill_at: how full a window of the plan may be, 0 to 1, before the fallback is asked first; None for the wall.
     """
 
     match: str
@@ -63,6 +65,8 @@ class RouteConfig:
     reroute_safeguards: bool = False
     agent: bool | None = None
     kinds: frozenset[Kind] | None = None
+    fallback: tuple[str, ...] = ()
+    spill_at: float | None = None
 
     @property
     def condition(self) -> Condition:

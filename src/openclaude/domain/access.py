@@ -10,6 +10,7 @@ class AccessRecord:
     Times are seconds from the request's head to the first byte and to the end of the answer; sizes are body bytes.
     `outcome` is one of `complete`, `client_left`, `upstream_failed`. `credential` names a kind, never a value.
     `reason` says why this route answered; it is empty or `match` where the model's name alone decided.
+    `attempts` are the places that were tried before, each as `route/model:status`.
     Token counts are None where the provider reported none in clear (a compressed answer is relayed unread).
     """
 
@@ -31,3 +32,4 @@ class AccessRecord:
     input_tokens: int | None = None
     output_tokens: int | None = None
     notes: tuple[str, ...] = field(default=())
+    attempts: tuple[str, ...] = ()

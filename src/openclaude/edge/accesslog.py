@@ -60,6 +60,8 @@ def request_line(record: AccessRecord) -> str:
         line += f" credential={_repeated(record.credential)}"
     if record.upstream_request_id:
         line += f" upstream_request={shown(record.upstream_request_id)}"
+    if record.attempts:
+        line += f" attempts={shown(','.join(record.attempts))}"
     return f"{line} notes={shown(','.join(record.notes))}" if record.notes else line
 
 

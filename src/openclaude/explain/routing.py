@@ -25,7 +25,8 @@ from openclaude.edge.admission import too_large
 from openclaude.explain.requests import Json, rejection
 from openclaude.explain.targets import DEFAULT_REGION, Target, checked, value_of
 from openclaude.gateway.deciding import Decider, Facts, Outcome
-from openclaude.gateway.intake import exact_model, unrouted
+from openclaude.gateway.intake import unrouted
+from openclaude.gateway.opening import exact_model
 from openclaude.wire.http1 import MAX_BODY_BYTES
 
 _ALWAYS: Final = ((b"content-type", b"application/json"), (b"anthropic-version", b"2023-06-01"))

@@ -151,6 +151,18 @@ def may_go_to_anthropic(raw: bytes, *, login: bool) -> bool:
     return login and not holds_own_reasoning(raw)
 
 
+def unsuited(watched: Watched, raw: bytes, *, agent: bool, login: bool) -> str:
+    """Why a model that was not asked for cannot serve a whole body; empty when it can."""
+    if watched.ability is None:
+        return "" if may_go_to_anthropic(raw, login=login) else "another model's reasoning, or no login"
+    from openclaude.wire.shape import shape_of  # noqa: PLC0415  see `Decider.decide`
+
+    shape = shape_of(raw) or _EMPTY
+    if not watched.is_claude and kind_of(shape, agent=agent) is Kind.CLASSIFIER:
+        return CLASSIFIER
+    return lacking(shape, raw, watched.ability, safeguards=watched.safeguards)
+
+
 def no_judge() -> ApiError:
     """The refusal of a safety check that no Claude is there for."""
     return invalid_request(

@@ -15,6 +15,7 @@ from openclaude.gateway.breaker import TRANSLATED, Pace
 from openclaude.gateway.health import Health
 from openclaude.gateway.plan import PlanQuota
 from openclaude.gateway.retries import patience
+from openclaude.gateway.spills import Spills
 from openclaude.gateway.sweep import Sweep
 from openclaude.ports import AccessLog, ClientSide, Clock, Transport, Worker
 
@@ -69,9 +70,16 @@ class Services:
     healths: dict[tuple[str, str], Health] = field(default_factory=dict)
     quota: PlanQuota = field(default_factory=PlanQuota)
     sweep: Sweep = field(init=False)
+    spills: Spills = field(init=False)
 
     def __post_init__(self) -> None:
         self.sweep = Sweep(self.clock)
+        self.spills = Spills(self.log)
+
+    def plan(self) -> dict[str, Any]:
+        """What is known of plans, and what goes elsewhere because of them or of failures, for who asks the gateway."""
+        now = self.clock.now().timestamp()
+        return {"plan": self.quota.shown(now), "elsewhere": self.spills.shown(now)}
 
     def health_of(self, origin: Origin, model: str, pace: Pace = TRANSLATED) -> Health:
         """How a model at an origin is doing; routes that lead to the same one share it."""

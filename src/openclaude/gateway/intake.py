@@ -10,15 +10,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from openclaude.credentials.sealed import ClientCredential
-from openclaude.domain.errors import ApiError, invalid_request
+from openclaude.domain.errors import ApiError
 from openclaude.domain.http import Endpoint
 from openclaude.domain.kinds import AGENT_HEADER
 from openclaude.domain.messages import ModelField, NoModelError, find_model, leading_model, may_still_lead
 from openclaude.domain.models import normalise
 from openclaude.domain.routes import Decision
+from openclaude.gateway.attempts import Asked, Attempts
 from openclaude.gateway.deciding import Decider, Facts, Outcome
 from openclaude.gateway.exchange import FINISHED, HEAVY, Answer, Services
-from openclaude.gateway.opening import opened
+from openclaude.gateway.opening import exact_model, opened
 from openclaude.gateway.routes import Route, Routes, SignedRoute
 from openclaude.ports import Exchange
 
@@ -55,21 +56,6 @@ def unrouted(asked: str, patterns: Sequence[str]) -> ApiError:
         f"openClaude: no route matches the model `{asked[:200]}`. Routes: {shown}. "
         "hint: add a [[routes]] entry to config.toml (`openclaude config path`), then `openclaude reload`",
     )
-
-
-def exact_model(body: bytes, field: ModelField) -> ModelField:
-    """Where the model stands that counts, in a body that is to have another one.
-
-    Raises:
-        ApiError: 400 for a body that is no JSON, or names two models: it would not be known which one is meant.
-    """
-    try:
-        exact = find_model(body)
-    except NoModelError as error:
-        raise invalid_request(f"openClaude: {error}") from None
-    if normalise(exact.name) != normalise(field.name):
-        raise invalid_request("openClaude: the body names two different models")
-    return exact
 
 
 class Intake:
@@ -211,15 +197,14 @@ class Intake:
         record.model = field.name[:200]
         record.slot = self._routing.slot_of(normalise(field.name))
         self._held = []
-        self._next = opened(
-            self._services,
-            self._answer,
-            self._credential,
-            decision,
-            held,
-            field,
-            self._size if length is None else length,
-        )
+        length = self._size if length is None else length
+        services, answer, credential = self._services, self._answer, self._credential
+        if decision.route.fallback is None or answer.request.endpoint is not Endpoint.MESSAGES:
+            self._next = opened(services, answer, credential, decision, held, field, length)
+            return
+        asked = Asked(credential, field, held, length, agent=self._is_agent())
+        self._next = attempts = Attempts(services, self._routing.table, answer, decision, asked)
+        attempts.begin()
 
     def _unrouted(self, field: ModelField) -> None:
         self._answer.record.model = field.name[:200]

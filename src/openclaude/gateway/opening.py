@@ -1,8 +1,10 @@
 """An exchange for one route: what the client sent so far, under the name that route's model has."""
 
 from openclaude.credentials.sealed import ClientCredential
+from openclaude.domain.errors import invalid_request
 from openclaude.domain.http import Endpoint
-from openclaude.domain.messages import ModelField, with_model
+from openclaude.domain.messages import ModelField, NoModelError, find_model, with_model
+from openclaude.domain.models import normalise
 from openclaude.domain.routes import Decision
 from openclaude.gateway.breaker import CONNECTIONS
 from openclaude.gateway.counting import CountExchange
@@ -51,3 +53,18 @@ def opened(
     exchange = kind(services, answer, route, name)
     exchange.body(held)
     return exchange
+
+
+def exact_model(body: bytes, field: ModelField) -> ModelField:
+    """Where the model stands that counts, in a body that is to have another one.
+
+    Raises:
+        ApiError: 400 for a body that is no JSON, or names two models: it would not be known which one is meant.
+    """
+    try:
+        exact = find_model(body)
+    except NoModelError as error:
+        raise invalid_request(f"openClaude: {error}") from None
+    if normalise(exact.name) != normalise(field.name):
+        raise invalid_request("openClaude: the body names two different models")
+    return exact

@@ -15,12 +15,24 @@ from openclaude.ports import Dialect, SigningKeys
 
 
 @dataclass(frozen=True, slots=True)
+class Fallback:
+    """Where a route's requests are tried that it cannot serve now: model names, in this order.
+
+    `spill_at` is how full a window of the plan may be, 0 to 1, before they are tried first; None for a full one.
+    """
+
+    names: tuple[str, ...]
+    spill_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PassthroughRoute:
     """The client's own login, byte for byte, to the Anthropic API."""
 
     name: str
     policy: Passthrough
     adapter: AnthropicAdapter
+    fallback: Fallback | None = None
 
     @property
     def origin(self) -> Origin:
@@ -42,10 +54,16 @@ class SignedRoute:
     upstream_model: str
     profile: str | None = None
     watched: Watched | None = None
+    fallback: Fallback | None = None
 
     @property
     def origin(self) -> Origin:
         return self.policy.origin
+
+
+def fallback_of(names: tuple[str, ...], spill_at: float | None = None) -> Fallback | None:
+    """A fallback to these models; None to none."""
+    return Fallback(names, spill_at) if names else None
 
 
 Route = PassthroughRoute | SignedRoute

@@ -32,6 +32,9 @@ from openclaude.launcher.variables import (
 )
 
 LOOPBACK = ("127.0.0.1", "localhost")
+STATUS_LINE = "statusLine"
+REFRESH = 30
+"""Seconds after which the client runs a status line's command again, if nothing else has made it."""
 NO_LOGIN = "no-login-needed"
 """Stands where the client wants a token and no provider will ever see one."""
 _ALIASES = frozenset({"best", "default", "fable", "haiku", "inherit", "opus", "opusplan", "sonnet"})
@@ -107,6 +110,20 @@ def derive_overlay(
     if isinstance(model, str) and not _acceptable(model, routable):
         overlay["model"] = ""  # the client's own default
     return overlay | {"env": env}
+
+
+def with_status_line(overlay: Mapping[str, object], command: str, project: Path) -> dict[str, object]:
+    """The settings for a client that shows a command's output below its prompt, unless something is shown there already.
+
+    What stands in `overlay` is the user's. A project's own settings are read, because ours would displace them.
+    """
+    files = (project / ".claude" / name for name in ("settings.json", "settings.local.json"))
+    if overlay.get(STATUS_LINE) or any(load_settings(file).get(STATUS_LINE) for file in files):
+        return dict(overlay)
+    return {
+        **overlay,
+        STATUS_LINE: {"type": "command", "command": command, "refreshInterval": REFRESH},
+    }
 
 
 def without_login(overlay: Mapping[str, object]) -> dict[str, object]:

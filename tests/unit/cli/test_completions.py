@@ -30,7 +30,7 @@ _openclaude
 FISH = 'source {script}; complete -C "openclaude {line}"\n'
 
 CASES = {
-    "a command": ("sta", {"start", "status"}),
+    "a command": ("sta", {"start", "status", "statusline"}),
     "openClaude's own options": ("--i", {"--isolated"}),
     "a sub-command": ("config re", {"restore"}),
     "all sub-commands": ("aws ", {"policy", "check", "models"}),

@@ -68,6 +68,7 @@ def test_show_as_json_fills_the_defaults_in(tmp_path: Path) -> None:
         "dualstack": False,
         "capabilities": {},
         "reroute_safeguards": False,
+        "fallback": [],
     }
 
 

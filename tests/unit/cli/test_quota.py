@@ -1,6 +1,6 @@
 from datetime import UTC, datetime, timedelta, timezone
 
-from openclaude.cli.quota import ask, clock, plan_lines
+from openclaude.cli.quota import ask, clock, elsewhere_lines, plan_lines
 
 NOW = datetime(2026, 11, 26, 13, 30, tzinfo=timezone(timedelta(hours=2)))
 
@@ -54,4 +54,13 @@ def test_a_time_of_another_day_has_its_date() -> None:
 
 
 def test_nothing_is_known_where_no_gateway_answers(tmp_path) -> None:
-    assert ask(tmp_path) == {"plan": []}
+    assert ask(tmp_path) == {"plan": [], "elsewhere": []}
+
+
+def test_what_goes_elsewhere_is_said_with_its_end_or_its_time() -> None:
+    away = {"model": "m", "to": "n", "why": "5h at 96 %", "until": at(0.5)}
+    fell = {"model": "m", "to": "n", "why": "overloaded", "at": at(-0.5)}
+    assert elsewhere_lines([away, fell], NOW) == [
+        "5h at 96 %, m goes to n until 14:00",
+        "m was answered by n at 13:00 (overloaded)",
+    ]

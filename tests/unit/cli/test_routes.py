@@ -208,3 +208,24 @@ def test_json_has_the_conditions_of_each_route(folder: Path) -> None:
         (True, None, "claude-haiku-5-5", True),
         (None, None, None, False),
     ]
+
+
+FALLING = RULED + (
+    '\n[[routes]]\nmatch = "plan-*"\nto = "anthropic"\nfallback = ["q", "claude-x"]\nspill_at = 0.95\n'
+)
+
+
+def test_a_fallback_is_said_with_its_order_and_its_threshold(folder: Path) -> None:
+    (folder / "config.toml").write_text(FALLING)
+    said = [line for line in shown(folder).splitlines() if "falls back" in line]
+    assert said == [
+        "`plan-*` falls back to `q`, then `claude-x`, and before the plan from 95% of a window on"
+    ]
+
+
+def test_json_has_the_fallback_of_each_route(folder: Path) -> None:
+    (folder / "config.toml").write_text(FALLING)
+    rows = json.loads(shown(folder, json=True))["routes"]
+    assert [(row["fallback"], row["spill_at"]) for row in rows if row["fallback"]] == [
+        (["q", "claude-x"], 0.95)
+    ]

@@ -19,7 +19,9 @@ KEYS = [
 
 @pytest.mark.parametrize(("table", "name", "key"), KEYS)
 def test_every_key_is_documented_with_its_type(table: str, name: str, key: Key) -> None:
-    kind = {int: "integer", str: "string", bool: "boolean", list: "array", dict: "table"}[key.kind]
+    kind = {int: "integer", float: "number", str: "string", bool: "boolean", list: "array", dict: "table"}[
+        key.kind
+    ]
     rows = section(f"[[{table}]]" if table == "routes" else f"[{table}]")
     assert [row for row in rows if row.startswith(f"| `{name}` | {kind} |")], f"{table}.{name} has no row"
 

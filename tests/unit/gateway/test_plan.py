@@ -165,9 +165,11 @@ def test_one_login_knows_nothing_of_another() -> None:
 
 def test_the_login_heard_of_last_comes_first_and_the_oldest_gives_way() -> None:
     quota = PlanQuota()
-    for number in range(plan.MOST_LOGINS + 1):
+    for number in range(plan.MOST_LOGINS):
         quota.hear(100 + number, OPUS, USUAL, NOW + number)
-    assert [row["login"] for row in quota.shown(NOW + 10)] == list(range(plan.MOST_LOGINS + 1, 1, -1))
+    quota.hear(100, OPUS, USUAL, NOW + 20)
+    quota.hear(99, OPUS, USUAL, NOW + 21)
+    assert [row["login"] for row in quota.shown(NOW + 30)] == [9, 1, *range(plan.MOST_LOGINS, 2, -1)]
 
 
 def test_a_login_nobody_has_used_for_a_week_is_not_shown() -> None:
@@ -178,6 +180,7 @@ def test_a_provider_cannot_fill_the_memory() -> None:
     many = [(plan.PREFIX + f"w{number}-utilization".encode(), b"0." + b"1" * 5000) for number in range(1000)]
     quota = PlanQuota()
     quota.hear(1, OPUS, many, NOW)
+    assert sum(map(len, quota._logins[1].fields.values())) < 10_000
     assert len(quota.shown(NOW)[0]["windows"]) <= 64
 
 

@@ -14,6 +14,7 @@ from openclaude.launcher.settings import (
     load_settings,
     merge_no_proxy,
     set_aside,
+    with_status_line,
     without_login,
     without_provider_keys,
 )
@@ -346,3 +347,27 @@ def test_a_session_in_which_nothing_goes_to_anthropic_needs_no_login() -> None:
     told = without_login(before)
     assert told == {**before, "env": {**before["env"], "ANTHROPIC_AUTH_TOKEN": NO_LOGIN}}
     assert before["env"]["ANTHROPIC_AUTH_TOKEN"] == ""
+
+
+def test_a_status_line_is_given_where_nobody_has_one(tmp_path: Path) -> None:
+    given = with_status_line({"env": {}}, "say-it", tmp_path)
+
+    assert given == {
+        "env": {},
+        "statusLine": {"type": "command", "command": "say-it", "refreshInterval": 30},
+    }
+
+
+def test_a_status_line_of_the_users_own_overlay_stays(tmp_path: Path) -> None:
+    own = {"statusLine": {"type": "command", "command": "mine"}}
+
+    assert with_status_line(own, "say-it", tmp_path) == own
+
+
+@pytest.mark.parametrize("name", ["settings.json", "settings.local.json"])
+def test_a_status_line_of_the_project_is_not_displaced(tmp_path: Path, name: str) -> None:
+    (tmp_path / ".claude").mkdir()
+    own = {"statusLine": {"type": "command", "command": "theirs"}}
+    (tmp_path / ".claude" / name).write_text(json.dumps(own))
+
+    assert with_status_line({}, "say-it", tmp_path) == {}
