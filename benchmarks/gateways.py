@@ -6,62 +6,23 @@ sends to `place.upstream_url`. Keys are invented and belong to nobody.
 
 import json
 import os
-import shutil
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Mapping
 from functools import partial
 from importlib import metadata
-from typing import Final, Literal
+from typing import Any, Final
 
 from benchmarks import installing, ours
 from benchmarks.bodies import BEDROCK, CLAUDE
-from benchmarks.kinds import MODES, Facts, Gateway, Mode, Place, Program, Way
+from benchmarks.kinds import MODES, Facts, Place, Program, Way
+from benchmarks.paths import ROOT
+from benchmarks.registry import GATEWAYS, absent, environment, found, gateway, peer
 
-GATEWAYS: Final[dict[str, Gateway]] = {}
+__all__ = ("GATEWAYS", "environment", "gateway")
+
 _KEY: Final = "sk-benchmark"
 _REGION: Final = "us-west-2"
 _MODEL: Final = "anthropic.claude-sonnet-4-5-20250929-v1:0"
-
-
-def gateway(
-    name: str,
-    *,
-    modes: Sequence[Mode] = ("http",),
-    translates: bool = False,
-    exact: bool = False,
-    kind: Literal["limit", "ours", "peer"] = "peer",
-    facts: Facts | None = None,
-) -> Callable[[Callable[[Place], Program]], Callable[[Place], Program]]:
-    """Take a function in as a gateway; the arguments are the attributes of `Gateway`."""
-
-    def known(make: Callable[[Place], Program]) -> Callable[[Place], Program]:
-        GATEWAYS[name] = Gateway(name, make, modes, translates, exact, kind, facts or Facts())
-        return make
-
-    return known
-
-
-def _found(program: str) -> str:
-    """The path of an installed program; Debian keeps servers out of an ordinary user's PATH."""
-    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
-    return shutil.which(program, path=path) or program
-
-
-def _absent(program: str) -> str:
-    return "" if "/" in _found(program) else f"{program} not found. hint: `make bench-system`"
-
-
-def _peer(name: str) -> Facts:
-    """Of a gateway that a file in `peers/` installs."""
-    return Facts(partial(_pinned, name), partial(installing.size, name), partial(installing.install, name))
-
-
-def _pinned(name: str) -> str:
-    """The version a peer is pinned to."""
-    text = installing.pinned(name).read_text()
-    if text.startswith("{"):
-        return str(next(iter(json.loads(text)["dependencies"].values())))
-    wanted = next(line for line in text.splitlines() if line and not line.startswith("#"))
-    return wanted.partition("==")[2]
 
 
 @gateway(
@@ -120,7 +81,7 @@ http {{
 """,
     )
     way = partial(_mutual_way, place) if place.mode == "mutual" else None
-    return Program([_found("nginx"), "-c", str(config), "-e", f"{place.folder}/error.log"], way=way)
+    return Program([found("nginx"), "-c", str(config), "-e", f"{place.folder}/error.log"], way=way)
 
 
 def _mutual_way(place: Place) -> Way:
@@ -131,7 +92,7 @@ def _mutual_way(place: Place) -> Way:
 _NGINX: Final = Facts(
     lambda: installing.debian_version("nginx"),
     lambda: installing.debian_size("nginx", "nginx-common"),
-    lambda: _absent("nginx"),
+    lambda: absent("nginx"),
 )
 
 
@@ -155,7 +116,7 @@ def nginx_256k(place: Place) -> Program:
     facts=Facts(
         lambda: installing.debian_version("haproxy"),
         lambda: installing.debian_size("haproxy"),
-        lambda: _absent("haproxy"),
+        lambda: absent("haproxy"),
     ),
 )
 def haproxy(place: Place) -> Program:
@@ -187,38 +148,45 @@ backend provider
 """,
     )
     way = partial(_mutual_way, place) if place.mode == "mutual" else None
-    return Program([_found("haproxy"), "-f", str(config), "-db"], way=way)
+    return Program([found("haproxy"), "-f", str(config), "-db"], way=way)
+
+
+@gateway(
+    "python-copy",
+    modes=MODES,
+    exact=True,
+    kind="limit",
+    facts=Facts(lambda: f"uvloop {metadata.version('uvloop')}"),
+)
+def python_copy(place: Place) -> Program:
+    """The least Python can do: `bare.py` copies bytes and looks at none of them."""
+    made = place.certificates
+    files = [] if place.mode == "http" else [str(made.authority)]
+    if place.mode == "mutual":
+        files += [str(made.server), str(made.server_key)]
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "benchmarks.bare",
+        str(place.port),
+        str(place.upstream_port),
+        *files,
+    ]
+    way = partial(_mutual_way, place) if place.mode == "mutual" else None
+    return Program(command, env={"PYTHONPATH": str(ROOT)}, way=way)
 
 
 @gateway(
     "litellm",
     modes=("http", "tls"),
     translates=True,
-    facts=_peer("litellm"),
+    facts=peer("litellm"),
 )
 def litellm(place: Place) -> Program:
     """LiteLLM's proxy with one worker, without a database."""
     settings = {
-        "model_list": [
-            {
-                "model_name": CLAUDE,
-                "litellm_params": {
-                    "model": f"anthropic/{CLAUDE}",
-                    "api_base": place.upstream_url,
-                    "api_key": _KEY,
-                },
-            },
-            {
-                "model_name": BEDROCK,
-                "litellm_params": {
-                    "model": f"bedrock/converse/{_MODEL}",
-                    "aws_bedrock_runtime_endpoint": place.upstream_url,
-                    "aws_access_key_id": "benchmark",
-                    "aws_secret_access_key": "benchmark",
-                    "aws_region_name": _REGION,
-                },
-            },
-        ],
+        "model_list": _litellm_models(place.upstream_url),
         "litellm_settings": {"request_timeout": 600, "telemetry": False},
         "general_settings": {"master_key": _KEY, "disable_spend_logs": True},
     }
@@ -239,11 +207,26 @@ def litellm(place: Place) -> Program:
     )
 
 
+def _litellm_models(upstream: str) -> list[dict[str, Any]]:
+    direct = {"model": f"anthropic/{CLAUDE}", "api_base": upstream, "api_key": _KEY}
+    bedrock = {
+        "model": f"bedrock/converse/{_MODEL}",
+        "aws_bedrock_runtime_endpoint": upstream,
+        "aws_access_key_id": "benchmark",
+        "aws_secret_access_key": "benchmark",
+        "aws_region_name": _REGION,
+    }
+    return [
+        {"model_name": CLAUDE, "litellm_params": direct},
+        {"model_name": BEDROCK, "litellm_params": bedrock},
+    ]
+
+
 @gateway(
     "portkey",
     modes=("http", "tls"),
     translates=True,
-    facts=_peer("portkey"),
+    facts=peer("portkey"),
 )
 def portkey(place: Place) -> Program:
     """Portkey's open gateway; where to send is said by headers of each request."""
@@ -256,7 +239,7 @@ def portkey(place: Place) -> Program:
         / "start-server.js"
     )
     return Program(
-        [_found("node"), str(start), f"--port={place.port}", "--headless"],
+        [found("node"), str(start), f"--port={place.port}", "--headless"],
         env={"NODE_EXTRA_CA_CERTS": str(place.certificates.authority)},
         headers=[
             "x-portkey-provider: anthropic",
@@ -278,7 +261,7 @@ def portkey(place: Place) -> Program:
 @gateway(
     "claude-code-router",
     modes=("http", "tls"),
-    facts=_peer("claude-code-router"),
+    facts=peer("claude-code-router"),
 )
 def claude_code_router(place: Place) -> Program:
     settings = {
@@ -302,13 +285,13 @@ def claude_code_router(place: Place) -> Program:
     place.write(".claude-code-router/config.json", json.dumps(settings))
     package = installing.folder("claude-code-router") / "node_modules" / "@musistudio" / "claude-code-router"
     return Program(
-        [_found("node"), str(package / "dist" / "cli.js"), "start"],
+        [found("node"), str(package / "dist" / "cli.js"), "start"],
         env={"SERVICE_PORT": str(place.port), "NODE_EXTRA_CA_CERTS": str(place.certificates.authority)},
         headers=[f"Authorization: Bearer {_KEY}", f"x-api-key: {_KEY}"],
     )
 
 
-@gateway("claude-spillway", modes=("http", "tls"), facts=_peer("claude-spillway"))
+@gateway("claude-spillway", modes=("http", "tls"), facts=peer("claude-spillway"))
 def claude_spillway(place: Place) -> Program:
     """A proxy that hands on to Anthropic until the plan is used up; here it never is."""
     settings = {
@@ -325,9 +308,9 @@ def claude_spillway(place: Place) -> Program:
     )
 
 
-@gateway("rolter", modes=("http",), facts=_peer("rolter"))
+@gateway("rolter", modes=("http",), facts=peer("rolter"))
 def rolter(place: Place) -> Program:
-    """A gateway in Rust."""
+    """A gateway in Rust. It trusts public authorities only, so it has no rows with TLS."""
     config = place.write(
         "rolter.toml",
         f"""[server]
@@ -353,9 +336,3 @@ model = "{CLAUDE}"
         env={"RUST_LOG": "error"},
         headers=["Authorization: Bearer sk-rolter-dev"],
     )
-
-
-def environment(place: Place, program: Program) -> dict[str, str]:
-    """A gateway's whole environment: nothing of the caller's but PATH and the language."""
-    base = {"PATH": os.environ["PATH"], "HOME": str(place.folder), "LANG": "C.UTF-8"}
-    return base | dict(program.env)

@@ -47,7 +47,7 @@ def svg(results: Results) -> str:
         '<text x="0" y="16" class="head">CPU for each request, milliseconds, logarithmic; shorter is better</text>',
         (
             '<text x="0" y="33" class="small">green: openClaude, with routing, policy, egress wall and log on; '
-            "grey: reverse proxies that do nothing else; yellow: other gateways</text>"
+            "grey: programs that only forward; yellow: other gateways</text>"
         ),
     ]
     top = 46.0

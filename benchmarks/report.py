@@ -11,6 +11,7 @@ from benchmarks.results import LIMIT, OURS, Results, load, number
 README: Final = ROOT / "README.md"
 BEGIN: Final = "<!-- benchmark: written by `make bench` -->"
 END: Final = "<!-- end of the benchmark -->"
+FLOOR: Final = "python-copy"
 _SHOWN: Final = (
     ("JSON, 2 KB", "http:json-2k@16"),
     ("JSON, 150 KB", "http:json-150k@16"),
@@ -28,28 +29,13 @@ def write(results: Results) -> None:
 
 def document(results: Results) -> str:
     """RESULTS.md."""
-    met = [target for target in targets.targets(results) if target.found is not None]
-    about = results.about
     parts = [
         "# Results",
-        f"Written by `make bench` on {about['date']}; do not edit. [README.md](README.md) says what is measured and how to repeat it.",
-        (
-            f"- Machine: {about['machine']}.\n- Software: {about['python']}; Node.js {about['node']}.\n"
-            f"- Each figure: median (least{tables.RANGE}most) of {about['how']}."
-        ),
-        (
-            "CPU is what counts: client, upstream and gateways share the machine, so rates and times depend on each other. "
-            "Compare figures of one table only. `direct` is the client and the upstream without a gateway."
-        ),
-        "![CPU of each gateway for a request](results.svg)",
+        *_head(results),
         "## Targets",
-        (
-            f"{sum(target.met for target in met)} of {len(met)} measured targets are met. "
-            f"Ratios are of openClaude's CPU to the other's in the same repetition."
-        ),
-        tables.markdown(
-            ["target", "at most", "measured", ""], [target.cells() for target in targets.targets(results)]
-        ),
+        *_targets(results),
+        "## The floor",
+        *_floor(results),
         "## Starts and sizes",
         (
             "openClaude's size includes its eleven packages, not Python; LiteLLM's likewise. Node.js is not counted. "
@@ -63,6 +49,60 @@ def document(results: Results) -> str:
         tables.failures(results),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _head(results: Results) -> list[str]:
+    about = results.about
+    return [
+        f"Written by `make bench` on {about['date']}; do not edit. [README.md](README.md) says what is measured and how to repeat it.",
+        (
+            f"- Machine: {about['machine']}.\n- Software: {about['python']}; Node.js {about['node']}.\n"
+            f"- Each figure: median (least{tables.RANGE}most) of {about['how']}."
+        ),
+        (
+            "CPU is what counts: client, upstream and gateways share the machine, so rates and times depend on each other. "
+            "Compare figures of one table only. `direct` is the client and the upstream without a gateway."
+        ),
+        "![CPU of each gateway for a request](results.svg)",
+    ]
+
+
+def _targets(results: Results) -> list[str]:
+    found = targets.targets(results)
+    measured = [target for target in found if target.found is not None]
+    return [
+        (
+            f"{sum(target.met for target in measured)} of {len(measured)} measured targets are met. "
+            "Ratios are of openClaude's figure to the other's in the same repetition."
+        ),
+        tables.markdown(["target", "at most", "measured", ""], [target.cells() for target in found]),
+    ]
+
+
+def _floor(results: Results) -> list[str]:
+    """How much of the distance to nginx is Python's, and how much is openClaude's."""
+    lines = []
+    for row in results.rows:
+        floor = results.ratio(row, LIMIT, of=FLOOR)
+        ours, own = results.ratio(row, LIMIT), results.ratio(row, FLOOR)
+        if floor and ours and own:
+            lines.append([f"`{row}`", floor.text(), ours.text(), own.text()])
+    return [
+        (
+            f"`{FLOOR}` is a Python program on the same event loop that copies bytes and looks at none of them. What it takes "
+            "beyond nginx is Python's, what openClaude takes beyond it is openClaude's: HTTP, rules for heads, routing, policy, "
+            "egress wall, log. [The system calls](../ARCHITECTURE.md#what-the-hot-path-does) are as few as nginx's."
+        ),
+        tables.markdown(
+            [
+                "row",
+                f"{FLOOR} {tables.TIMES} {LIMIT}",
+                f"{OURS} {tables.TIMES} {LIMIT}",
+                f"{OURS} {tables.TIMES} {FLOOR}",
+            ],
+            lines,
+        ),
+    ]
 
 
 def _memory(results: Results) -> list[str]:
@@ -124,7 +164,7 @@ def summary(results: Results) -> str:
             "CPU for each request, memory with 256 open streams, time to the first answer after a start:",
             tables.markdown(head, lines),
             (
-                f"{about['date']}, {about['machine']}; {versions}. `{LIMIT}` and `haproxy` only forward and are the limit. Repeat "
+                f"{about['date']}, {about['machine']}; {versions}. `{LIMIT}`, `haproxy` and `python-copy` only forward and are the limit. Repeat "
                 "it with `make bench`. All rows, TLS, targets met and missed: [RESULTS.md](benchmarks/RESULTS.md); how it is "
                 "measured: [benchmarks/README.md](benchmarks/README.md)."
             ),

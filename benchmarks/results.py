@@ -99,7 +99,16 @@ class Results:
         return spread(values) if values else None
 
     def save(self, path: Path) -> None:
-        path.write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n")
+        """Write it as JSON, a line for each row and gateway."""
+        path.write_text(_written(asdict(self), levels=3) + "\n")
+
+
+def _written(value: Any, *, levels: int) -> str:
+    """JSON with the outer levels of objects broken into lines."""
+    if not levels or not isinstance(value, dict) or not value:
+        return json.dumps(value, ensure_ascii=False)
+    inner = (f"{json.dumps(name)}: {_written(each, levels=levels - 1)}" for name, each in value.items())
+    return "{\n" + ",\n".join(inner) + "\n}"
 
 
 def load(path: Path) -> Results:

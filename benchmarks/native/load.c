@@ -16,7 +16,7 @@
 #include <strings.h>
 #include <sys/resource.h>
 
-enum { HEAD_ROOM = 16384, READ_ROOM = 1 << 18, TAIL = 48, DIGITS = 18, READY = 512 };
+enum { HEAD_ROOM = 16384, READ_ROOM = 1 << 18, TAIL = 48, DIGITS = 18, READY = 512, STALLED = 40 };
 #define END_OF_JSON "the end of the answer."
 #define END_OF_STREAM "message_stop"
 
@@ -51,7 +51,7 @@ static struct {
 static Buffer request;
 static SSL_CTX *tls;
 static int poller, busy, warming, shown;
-static uint64_t deadline;
+static uint64_t deadline, progress;
 static struct sockaddr_in address;
 
 static void note(Samples *samples, double value) {
@@ -191,6 +191,7 @@ static void look(Connection *connection, const char *data, size_t size, uint64_t
 
 static void payload(Connection *connection, const char *data, size_t size, uint64_t now) {
     if (!size) return;
+    progress = now;
     if (!connection->first) connection->first = now;
     connection->got += size;
     done.bytes += size;
@@ -301,14 +302,16 @@ static void served(Connection *connection, uint32_t events) {
     else if (events & EPOLLOUT) watch(connection, 0);
 }
 
-// Serves until all connections are idle, `enough` streams have shown a delta, or time is up; 0 when it is.
+// Serves until all connections are idle, `enough` streams have shown a delta, or time is up; 0 when it is. It is up as
+// well when nothing at all has come for a while.
 static int serve(int enough) {
     uint64_t limit = now_ns() + (uint64_t)(asked.patience * 1e9);
+    progress = now_ns();
     struct epoll_event events[READY];
     while (busy && !(enough && shown >= enough)) {
         int found = epoll_wait(poller, events, READY, 200);
         for (int index = 0; index < found; index++) served(events[index].data.ptr, events[index].events);
-        if (now_ns() > limit) return 0;
+        if (now_ns() > limit || now_ns() > progress + STALLED * 1000000000ull) return 0;
     }
     return 1;
 }
