@@ -104,6 +104,34 @@ class PartialReader:
         return members, bytes(getattr(found, self._unread))
 
 
+class TextReader:
+    """Reads JSON objects into the texts of their members; members with a shape are read into that.
+
+    Args:
+        shapes: members that have a type (as msgspec understands types).
+        texts: members that are given as their bytes; others are skipped.
+    """
+
+    def __init__(self, shapes: Mapping[str, Any], texts: Iterable[str]) -> None:
+        fields = [(name, shape | None, None) for name, shape in shapes.items()]
+        left = [(name, msgspec.Raw, msgspec.Raw()) for name in texts]
+        self._decoder = msgspec.json.Decoder(msgspec.defstruct("Texts", [*fields, *left], gc=False))
+        self._shapes = len(fields)
+
+    def read(self, raw: bytes) -> tuple[tuple[Any, ...], tuple[bytes, ...]] | None:
+        """The members with a shape, None for one that is not there, and the texts of the others, empty for those.
+
+        None where only `loads` can tell what the text is, as `PartialReader.read`. The UTF-8 of texts was not checked.
+        """
+        if _IN_PIECES.get():
+            return None
+        try:
+            found = msgspec.structs.astuple(self._decoder.decode(raw))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+        return found[: self._shapes], tuple(map(bytes, found[self._shapes :]))
+
+
 def spliced(text: bytes) -> Any:
     """A value that `dumps` writes as the JSON text it is made of."""
     return msgspec.Raw(text)

@@ -96,7 +96,7 @@ class ConverseAdapter:
             with bounded_depth():
                 plain = self._builder.build_plain(raw, betas, request_id)
                 if plain is not None:
-                    return self._call(sealed(plain), wants_stream=plain.operation == "ConverseStream")
+                    return self._call(plain, wants_stream=plain.operation == "ConverseStream")
         body = self._read(raw)
         with bounded_depth():
             built = self._builder.build(body, betas, request_id)

@@ -22,15 +22,19 @@ def safe_id(original: str) -> str:
 
 
 class Names:
-    """The names sent in place of the client's. Valid names stay; two names never become one."""
+    """The names sent in place of the client's. Valid names stay; two names never become one.
 
-    __slots__ = ("_by_original", "_by_sent", "_renamed", "_shared")
+    `renames` says whether a name was replaced, in a copy since it was made.
+    """
+
+    __slots__ = ("_by_original", "_by_sent", "_renamed", "_shared", "renames")
 
     def __init__(self, originals: Iterable[str] = ()) -> None:
         self._by_original: dict[str, str] = {}
         self._by_sent: dict[str, str] = {}
         self._renamed: dict[str, str] = {}
         self._shared = False
+        self.renames = False
         names = list(originals)
         # Valid names first: none of them may be taken by the replacement of another.
         for name in names:
@@ -67,6 +71,7 @@ class Names:
         self._by_original[original] = sent
         self._by_sent[sent] = original
         if sent != original:
+            self.renames = True
             self._renamed[sent] = original
 
     def knows(self, original: str) -> bool:

@@ -51,6 +51,9 @@ class _System(msgspec.Struct, tag_field="role", tag="system", forbid_unknown_fie
     content: msgspec.Raw
 
 
+ATTRIBUTION = "x-anthropic-billing-header:"
+"""Begins the client's first system block, which changes with every request and would defeat prefix caching."""
+
 Messages = list[_User | _Assistant | _System]
 """What `jsontext.PartialReader` is to read as a request's messages."""
 
@@ -108,6 +111,29 @@ def translate(messages: Any, names: Names) -> Conversation | None:
         if not ordinary:
             return None
     return writer.finished()
+
+
+def system(text: bytes) -> list[Piece] | None:
+    """The system prompt as JSON in pieces, beginning with a comma; None where it takes the general way."""
+    if not text:
+        return []
+    found = _texts(msgspec.Raw(text))
+    if found is None:
+        return None
+    kept = [one for one in found if not _is_attribution(one)]
+    pieces: list[Piece] = []
+    for one in kept:
+        pieces += (b',{"text":' if pieces else b',"system":[{"text":', one, b"}")
+    if pieces:
+        pieces.append(b"]")
+    return pieces
+
+
+def _is_attribution(text: msgspec.Raw) -> bool:
+    beginning = bytes(memoryview(text)[1 : len(ATTRIBUTION) + 1])
+    if b"\\" in beginning:
+        return bool(jsontext.loads(bytes(text)).startswith(ATTRIBUTION))
+    return beginning == ATTRIBUTION.encode()
 
 
 class _Writer:

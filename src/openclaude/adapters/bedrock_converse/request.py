@@ -1,12 +1,12 @@
 """Messages request to Converse request: a pure function of the body, the capability profile and the route's names."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from openclaude.adapters.bedrock_converse import caching, claude, conversation, plain, schema, tools, validate
 from openclaude.adapters.bedrock_converse.blocks import blocks_of, mark, note_unknown
+from openclaude.adapters.bedrock_converse.frames import Frame, Frames
 from openclaude.adapters.bedrock_converse.names import Names
 from openclaude.adapters.bedrock_converse.pieces import (
     Json,
@@ -22,9 +22,6 @@ from openclaude.adapters.bedrock_converse.response import ResponseState
 from openclaude.adapters.profiles import Profile
 from openclaude.domain.errors import invalid_request
 from openclaude.wire import jsontext
-
-ATTRIBUTION = "x-anthropic-billing-header:"
-"""Begins the client's first system block, which changes with every request and would defeat prefix caching."""
 
 _SCHEMA_PROMPT = (
     "Reply with one JSON value only, without code fences, that is valid under this JSON Schema:\n"
@@ -56,7 +53,10 @@ FIELDS = (
 _LONG = 8 * 1024
 """Bytes from which on it is quicker to leave the tools unread."""
 _READER = jsontext.PartialReader(FIELDS, "tools")
-_PLAIN_READER = jsontext.PartialReader(FIELDS, "tools", {"messages": plain.Messages, "max_tokens": int})
+_IN_FRAME = tuple(name for name in FIELDS if name not in ("messages", "max_tokens", "system"))
+_PLAIN_READER = jsontext.TextReader(
+    {"messages": plain.Messages, "max_tokens": int}, ("tools", "system", *_IN_FRAME)
+)
 _TOOL_BLOCKS = frozenset({"toolUse", "toolResult"})
 _FIXED_SAMPLING = frozenset({"claude", "gpt"})
 """Families that refuse temperature and its like while they reason."""
@@ -132,13 +132,17 @@ def sealed(built: Translation) -> Translation:
     return built._replace(payload=payload)
 
 
-@contextmanager
-def bounded_depth() -> Iterator[None]:
+class bounded_depth:  # noqa: N801  it is used like a function
     """Turn "nested too deeply", wherever it comes from, into a 400."""
-    try:
-        yield
-    except (RecursionError, jsontext.JsonError):
-        raise invalid_request("the request's JSON is nested too deeply to be translated") from None
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        """Nothing to prepare."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, traceback: object) -> None:
+        if kind is not None and issubclass(kind, RecursionError | jsontext.JsonError):
+            raise invalid_request("the request's JSON is nested too deeply to be translated") from None
 
 
 class Builder:
@@ -156,9 +160,10 @@ class Builder:
             claude.version(profile.base_model or model_id) if profile.family == "claude" else (0, 0)
         )
         self._serves_plain = plain.serves(profile)
+        self._frames = Frames()
 
     def build_plain(self, raw: bytes, betas: bytes, request_id: str) -> Translation | None:
-        """The translation, without its bytes, of a request whose conversation is an ordinary one; None for others.
+        """The translation, with its bytes, of a request whose conversation is an ordinary one; None for others.
 
         Raises:
             ApiError: 400.
@@ -166,19 +171,64 @@ class Builder:
         if not self._serves_plain or not plain.is_utf8(raw):
             return None
         found = _PLAIN_READER.read(raw)
-        listed = self._catalogs.list_of(found[1] or b"[]") if found is not None else None
-        if found is None or listed is None or found[0].get("max_tokens", 0) <= 1:
+        if found is None:
             return None
-        body = {**found[0], "tools": listed}
+        (messages, limit), (tools_text, system_text, *texts) = found
+        listed = self._catalogs.list_of(tools_text or b"[]")
+        if listed is None or limit is None or limit <= 1:
+            return None
         names = self._catalogs.read(listed).names.copy()
-        talk = plain.translate(body.get("messages", ()), names)
+        talk = plain.translate(messages or (), names)
         if talk is None:
             return None
+        system = plain.system(system_text)
+        if system is not None and not names.renames and tools.PLACEHOLDER not in talk.called:
+            key = (bool(talk.called), limit, *texts)
+            frame = self._frames.get(key, listed) or self._framed(key, listed, betas)
+            if frame.rest:
+                return self._in_frame(frame, talk, system, request_id)
+        body = self._values(limit, texts, listed)
+        if system_text:
+            body["system"] = jsontext.loads(system_text)
+        return sealed(self._told(body, betas, _Told(talk, names), request_id))
+
+    def _values(self, limit: int, texts: Iterable[bytes], listed: list[Any]) -> Json:
+        """A request's body without its conversation and its system prompt."""
+        there = zip(_IN_FRAME, texts, strict=True)
+        body: Json = {name: jsontext.loads(text) for name, text in there if text}
+        return {**body, "max_tokens": limit, "tools": listed}
+
+    def _told(self, body: Json, betas: bytes, told: "_Told", request_id: str) -> Translation:
         validate.check_all_but_messages(body, geo=self._geo)
         validate.check_not_a_safety_check(body, self._profile.family)
         body["messages"] = []
-        request = _Request(body, betas, self._profile, self._catalogs, self._version, _Told(talk, names))
+        request = _Request(body, betas, self._profile, self._catalogs, self._version, told)
         return request.translation(self._model_id, self._route, request_id)
+
+    def _framed(self, key: tuple[Any, ...], listed: list[Any], betas: bytes) -> Frame:
+        """The frame of a request; it has no `rest` where that depends on the conversation or the system prompt.
+
+        Raises:
+            ApiError: 400.
+        """
+        calls, limit, *texts = key
+        catalog = self._catalogs.read(listed)
+        told = _Told(plain.Conversation([], {""} if calls else set()), catalog.names.copy())
+        made = self._told(self._values(limit, texts, listed), betas, told, "")
+        offers_all = catalog.ordinary is not None and "toolConfig" in made.body
+        serves = "system" not in made.body and not told.names.renames and (offers_all or not listed)
+        rest = jsontext.dumps(made.body).removeprefix(b'{"messages":[]') if serves else b""
+        frame = Frame(made.operation, made.notes, made.state, rest, listed)
+        self._frames.keep(key, frame)
+        return frame
+
+    def _in_frame(
+        self, frame: Frame, talk: plain.Conversation, system: list[plain.Piece], request_id: str
+    ) -> Translation:
+        payload = b"".join((b'{"messages":', *talk.messages, *system, frame.rest))
+        validate.check_size(payload)
+        state = frame.state._replace(request_id=request_id)
+        return Translation(frame.operation, self._model_id, {}, payload, frame.notes, state, 0, talk.messages)
 
     def read(self, raw: bytes) -> Any:
         """A client's whole request body as values, to be given to `build`; shared in parts with earlier ones.
@@ -334,7 +384,7 @@ class _Request:
     def _add_system(self, system: list[Piece], content: Any) -> None:
         for block in blocks_of(content):
             text = string(block.get("text"))
-            if not is_blank(text) and not text.startswith(ATTRIBUTION):
+            if not is_blank(text) and not text.startswith(plain.ATTRIBUTION):
                 system.append(text_piece(text))
             note_unknown(block, self._notes)
             if self._profile.cache_points and (ttl := ttl_of(block)) is not None:

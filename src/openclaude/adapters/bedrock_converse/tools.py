@@ -108,6 +108,9 @@ class Catalogs:
 
         None for a text that is no list of objects, or holds an unpaired surrogate.
         """
+        latest = next(reversed(self._lists), None)
+        if latest == raw:  # quicker than its hash
+            return self._lists[latest][0]
         known = self._lists.pop(raw, None)
         if known is None:
             try:

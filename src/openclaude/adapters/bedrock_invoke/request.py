@@ -11,8 +11,8 @@ from typing import Any, Final, NamedTuple
 from openclaude.adapters.bedrock_converse import claude, conversation, validate
 from openclaude.adapters.bedrock_converse.blocks import blocks_of
 from openclaude.adapters.bedrock_converse.pieces import Json, Notes, objects, string
+from openclaude.adapters.bedrock_converse.plain import ATTRIBUTION
 from openclaude.adapters.bedrock_converse.request import (
-    ATTRIBUTION,
     bounded_depth,
     schema_prompt,
     service_tier,

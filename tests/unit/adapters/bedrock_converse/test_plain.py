@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openclaude.adapters.bedrock_converse import ConverseAdapter, translate
-from openclaude.adapters.bedrock_converse.request import Builder, sealed
+from openclaude.adapters.bedrock_converse.request import Builder
 from openclaude.adapters.bedrock_converse.tools import Catalogs
 from openclaude.adapters.profiles import named, overridden
 from openclaude.domain.errors import ApiError
@@ -44,6 +44,38 @@ TOOLS = [
 ]
 
 
+HEADER = "x-anthropic-billing-header: v=1"
+SCHEMA = {"format": {"type": "json_schema", "schema": {"type": "object"}}}
+MEMBERS: list[dict[str, Any]] = [
+    *({} for _ in range(4)),
+    {"system": "be brief"},
+    {"system": ""},
+    {"system": None},
+    {"system": 3},
+    {"system": [{"type": "text", "text": HEADER}]},
+    {
+        "system": [
+            {"type": "text", "text": HEADER},
+            {"type": "text", "text": 'caf\u00e9 \\ "'},
+            {"type": "text", "text": " "},
+        ]
+    },
+    {"system": [{"type": "text", "text": "x"}, {"type": "image"}, {"type": "text"}], "temperature": 0.5},
+    {"system": [{"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}]},
+    {"temperature": 2},
+    {"temperature": "hot"},
+    {"stop_sequences": ["a", ""], "top_k": 3, "metadata": {"user_id": "u"}},
+    {"output_config": SCHEMA, "system": "x"},
+    {"output_config": {"effort": "high"}, "thinking": {"type": "adaptive"}},
+    {"tool_choice": {"type": "none"}},
+    {"tool_choice": {"type": "tool", "name": "not listed!"}},
+    {"max_tokens": 10**7},
+    {"stream": False},
+]
+BUILDERS: dict[str, Builder] = {}
+"""One for each profile: requests of one frame follow one another."""
+
+
 @st.composite
 def conversations(draw: st.DrawFn) -> dict[str, Any]:
     """Turns as a client sends them, with now and then something out of the ordinary."""
@@ -75,13 +107,14 @@ def conversations(draw: st.DrawFn) -> dict[str, Any]:
                 or "so?",
             }
         )
-    members = {"tools": TOOLS} if draw(st.booleans()) else {}
+    members = ({"tools": TOOLS} if draw(st.booleans()) else {}) | draw(st.sampled_from(MEMBERS))
     return {"model": "m", "max_tokens": 4000, "stream": True, "messages": messages, **members}
 
 
 def short(body: dict[str, Any], profile: Any = QWEN) -> Any:
     """What the short way makes of a body: a translation, a refusal, or None where it declines."""
-    builder = Builder(profile, Catalogs(profile), MODEL, "r", None)
+    key = repr(profile)
+    builder = BUILDERS.setdefault(key, Builder(profile, Catalogs(profile), MODEL, "r", None))
     try:
         return builder.build_plain(json.dumps(body).encode(), b"", "")
     except ApiError as error:
@@ -99,7 +132,7 @@ def assert_same(body: dict[str, Any], found: Any) -> None:
     assert sorted(found.notes) == sorted(general.notes)
     assert dict(found.state.tool_names) == dict(general.state.tool_names)
     assert found.state._replace(tool_names={}) == general.state._replace(tool_names={})
-    assert json.loads(sealed(found).payload) == json.loads(general.payload)
+    assert json.loads(found.payload) == json.loads(general.payload)
 
 
 @settings(max_examples=400, deadline=None)
@@ -143,6 +176,27 @@ ORDINARY = {
         },
     ],
 }
+
+
+@pytest.mark.parametrize(
+    "text", [HEADER, "\\u0078-anthropic-billing-header: v=1", "x\\u002danthropic-billing-header:"]
+)
+def test_the_clients_billing_header_is_left_out_however_it_is_written(text: str) -> None:
+    raw = json.dumps({**ORDINARY, "system": [{"type": "text", "text": "HERE"}]}).replace("HERE", text)
+    for _ in range(2):
+        found = BUILDERS.setdefault(repr(QWEN), Builder(QWEN, Catalogs(QWEN), MODEL, "r", None)).build_plain(
+            raw.encode(), b"", ""
+        )
+        assert found is not None
+        assert "system" not in json.loads(found.payload)
+
+
+def test_a_frame_serves_conversations_and_lists_of_tools_of_its_own_only() -> None:
+    other = [*TOOLS, {"name": "Write", "input_schema": {"type": "object"}}]
+    for tools in (TOOLS, other, TOOLS, other[:1], other):
+        for text in ("a", "b"):
+            body = {**ORDINARY, "tools": tools, "system": text}
+            assert_same(body, short(body))
 
 
 def test_the_conversations_of_the_client_take_the_short_way() -> None:

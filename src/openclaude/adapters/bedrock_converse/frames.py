@@ -1,0 +1,45 @@
+"""What the requests of a session have in common, everything but their system prompt and conversation, is translated once."""
+
+from typing import Any, Final, NamedTuple
+
+from openclaude.adapters.bedrock_converse.response import ResponseState
+
+_KEPT: Final = 64
+
+
+class Frame(NamedTuple):
+    """A translated request without its system prompt and its conversation.
+
+    Attributes:
+        operation: "Converse" or "ConverseStream".
+        notes: codes of what was degraded.
+        state: what the translation of the answer needs to know; the request's id is another one each time.
+        rest: what follows messages and system in the body, beginning with a comma, and ending with the body; empty for
+            requests that have to be translated each for itself.
+        listed: the list of tools it was made for; its identity is part of the key.
+    """
+
+    operation: str
+    notes: tuple[str, ...]
+    state: ResponseState
+    rest: bytes
+    listed: list[Any]
+
+
+class Frames:
+    """The frames seen last, by the texts of the members they are made of."""
+
+    __slots__ = ("_kept",)
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[Any, ...], Frame] = {}
+
+    def get(self, texts: tuple[Any, ...], listed: list[Any]) -> Frame | None:
+        """The frame for these texts and this very list of tools."""
+        return self._kept.get((id(listed), texts))  # a frame keeps its list, so that no other one has this id
+
+    def keep(self, texts: tuple[Any, ...], frame: Frame) -> None:
+        """Remember a frame; the oldest one gives way."""
+        self._kept[id(frame.listed), texts] = frame
+        if len(self._kept) > _KEPT:
+            del self._kept[next(iter(self._kept))]
