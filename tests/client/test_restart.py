@@ -1,11 +1,12 @@
 """`openclaude restart` while sessions of the real client are in the middle of an answer: none of it is asked for twice."""
 
+import threading
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from openclaude.simulator.script import Answer, Ask, ToolUse, say
+from openclaude.simulator.script import Answer, Ask, Script, ToolUse, say
 from openclaude.simulator.world import World
 from support.hostile import free_port
 from support.house import until
@@ -16,17 +17,19 @@ from support.streaming import sessions
 pytestmark = pytest.mark.client
 
 MODELS = ("opus", "haiku")
-PACE = 0.05
-LONG = "heron " * 240
-"""Some seconds long at this pace."""
+LONG = "heron " * 40
 
 
-def script(ask: Ask) -> Answer:
-    """A long text and a tool call, and after its result the end."""
-    if ask.outcomes():
-        return say(f"The tool said {ask.outcomes()[0][1].text}")
-    call = ToolUse("Bash", {"command": "echo heron", "description": "Say a word"})
-    return Answer((*say(LONG).parts, call), pace=PACE)
+def standing_still(gate: threading.Event) -> Script:
+    """A long text, which waits in the middle, and a tool call; after its result the end."""
+
+    def script(ask: Ask) -> Answer:
+        if ask.outcomes():
+            return say(f"The tool said {ask.outcomes()[0][1].text}")
+        call = ToolUse("Bash", {"command": "echo heron", "description": "Say a word"})
+        return Answer((*say(LONG).parts, call), gate=gate)
+
+    return script
 
 
 def test_streams_of_both_routes_end_whole_and_the_next_turn_is_the_new_workers(
@@ -36,8 +39,9 @@ def test_streams_of_both_routes_end_whole_and_the_next_turn_is_the_new_workers(
         free_port()
     )  # restart keeps the port, and with it the simulators, only where it is the configured one
     configure(home, port=port)
+    gate = threading.Event()
     with (
-        World(script, keep_raw=True) as world,
+        World(standing_still(gate), keep_raw=True) as world,
         gateway_for(home, world, port=port),
         sessions(home, project, world.aws_env(), MODELS, *ECHO) as started,
     ):
@@ -47,7 +51,8 @@ def test_streams_of_both_routes_end_whole_and_the_next_turn_is_the_new_workers(
         done = home.run("restart")
         assert done.returncode == 0, done.stderr
         after = home.running()
-        assert [row.server for row in world.requests() if row.finished is None] != []
+        assert [row.finished for row in world.requests()] == [None] * 2
+        gate.set()
         ends = [each.ended() for each in started]
         lines = [each.lines() for each in started]
         asked = Counter(row.server for row in world.requests())

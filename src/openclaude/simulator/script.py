@@ -3,13 +3,15 @@
 A script knows no protocol, so the same one can play a model behind the Anthropic API and behind Amazon Bedrock.
 """
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from openclaude.simulator.replies import Cut, Ending, Headers, Pause, Piece, Reply, resliced
 
 Provider = Literal["anthropic", "bedrock"]
+_GATED_AFTER: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +139,7 @@ class Answer:
     `chunk` is the characters of each delta; `pace` the seconds between two events; `hold` the seconds before the
     head. `cut_after` ends a stream after that many events (or after the last) with `cut_with`, by default a clean end of
     the connection.
+    With a `gate` a stream stands still after its fifth event until the gate is set.
     `slice_bytes` regroups a stream into pieces of that size whatever the events. `searches` come before the parts, and
     only from the Anthropic API: no other provider has them.
     """
@@ -152,6 +155,7 @@ class Answer:
     cut_with: tuple[Piece, ...] = (Cut(Ending.EOF),)
     slice_bytes: int | None = None
     searches: tuple[Search, ...] = ()
+    gate: threading.Event | None = None
 
     @property
     def stop_reason(self) -> str:
@@ -196,6 +200,9 @@ def _planned(events: Iterable[bytes], answer: Answer) -> Iterator[Piece]:
         if number == answer.cut_after:
             yield from answer.cut_with
             return
+        if number == _GATED_AFTER and answer.gate is not None:
+            while not answer.gate.is_set():
+                yield Pause(0.02)
         if number and answer.pace:
             yield Pause(answer.pace)
         yield event

@@ -1,3 +1,4 @@
+import threading
 from typing import Any
 
 from openclaude.simulator.replies import Cut, Ending, Pause, Raw
@@ -77,6 +78,14 @@ def test_a_cut_replaces_the_events_after_it() -> None:
     rubbish = (Raw(b"zz"), Cut(Ending.RESET))
     assert list(performed(EVENTS, Answer((), cut_after=0, cut_with=rubbish))) == list(rubbish)
     assert list(performed(EVENTS, Answer((), cut_after=3))) == [*EVENTS, Cut(Ending.EOF)]
+
+
+def test_a_stream_with_a_gate_stands_still_until_it_is_set() -> None:
+    gate = threading.Event()
+    pieces = performed([b"%d" % number for number in range(7)], Answer((), gate=gate))
+    assert [next(pieces) for _ in range(7)] == [b"0", b"1", b"2", b"3", b"4", Pause(0.02), Pause(0.02)]
+    gate.set()
+    assert list(pieces) == [b"5", b"6"]
 
 
 def test_slices_ignore_the_borders_of_events() -> None:
