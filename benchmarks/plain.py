@@ -1,20 +1,16 @@
 """`openclaude serve` for the rows with plain HTTP: the same program, but that connections to providers are not encrypted.
 
 The product has no such switch and must not have one: a login belongs behind TLS. So this program takes uvloop's loop away
-from it and puts one in its place that ignores TLS where a connection is opened. Nothing else is changed, but for the
-number of connections: the gateway of one user takes 512, and one row holds 1,000 streams open.
+from it and puts one in its place that ignores TLS where a connection is opened. Nothing else is changed.
 """
 
 import asyncio
 import sys
-from typing import Any, Final
+from typing import Any
 
 import uvloop
 
 from openclaude.cli.main import main
-from openclaude.edge import listener
-
-CONNECTIONS: Final = 1_100
 
 
 class PlainLoop(uvloop.Loop):
@@ -35,5 +31,4 @@ def plain_loop() -> asyncio.AbstractEventLoop:
 
 if __name__ == "__main__":
     uvloop.new_event_loop = plain_loop  # type: ignore[assignment]
-    vars(listener)["MAX_CONNECTIONS"] = CONNECTIONS
     sys.exit(main())

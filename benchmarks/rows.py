@@ -5,8 +5,8 @@ from typing import Final
 
 from benchmarks.kinds import Mode, Row
 
-STREAMS: Final[Mapping[Mode, Sequence[int]]] = {"http": (1, 256, 1000), "tls": (), "mutual": (1, 256)}
-"""How many streams are held open at once where memory is measured. By mutual TLS a user's gateway takes 512 connections."""
+STREAMS: Final[Mapping[Mode, Sequence[int]]] = {"http": (1, 256, 1000), "tls": (), "mutual": (1, 256, 1000)}
+"""How many streams are held open at once where memory is measured."""
 
 
 def _json(size: str, at_once: int, mode: Mode, *, requests: int = 0, translated: bool = False) -> Row:
