@@ -11,7 +11,7 @@ from openclaude.credentials.policies import KeyFor
 from openclaude.credentials.sealed import RouteKey
 from openclaude.domain.errors import ApiError
 from openclaude.domain.http import Header
-from openclaude.gateway.exchange import HEAVY, Answer, Services, weight
+from openclaude.gateway.exchange import HEAVY, Answer, Services, joined, weight
 from openclaude.gateway.late import is_ready
 from openclaude.gateway.refusals import upstream_request
 from openclaude.gateway.routes import SignedRoute
@@ -49,7 +49,7 @@ class CountExchange:
     def body_complete(self) -> None:
         pieces, self._pieces = self._pieces, []
         size = weight(pieces) if is_ready(self._route.adapter) else HEAVY
-        self._services.apart(size, lambda: self._count(b"".join(pieces)), self._counted)
+        self._services.apart(size, lambda: self._count(joined(pieces)), self._counted)
 
     def _count(self, raw: bytes) -> TokenCount:
         headers = self._answer.request.headers

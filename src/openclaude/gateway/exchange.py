@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from openclaude.domain.access import AccessRecord
 from openclaude.domain.errors import ApiError
 from openclaude.domain.http import CLOSE, Header, InboundRequest, Origin
+from openclaude.gateway.bodies import Bodies, full
 from openclaude.gateway.breaker import TRANSLATED, Pace
 from openclaude.gateway.health import Health
 from openclaude.gateway.plan import PlanQuota
@@ -54,6 +55,13 @@ def weight(pieces: Sequence[bytes]) -> int:
     return HEAVY if sum(len(_OBJECT.findall(piece)) for piece in pieces) >= _MANY else size
 
 
+def joined(pieces: list[bytes]) -> bytes:
+    """The pieces of a body as one; the list is emptied, so that it is not held twice while it is translated."""
+    whole = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    pieces.clear()
+    return whole
+
+
 @dataclass(slots=True)
 class Services:
     """The world as the gateway sees it, and what it counts."""
@@ -68,6 +76,7 @@ class Services:
     chance: Callable[[], float] = random.random
     """A random number from 0 to 1."""
     healths: dict[tuple[str, str], Health] = field(default_factory=dict)
+    bodies: Bodies = field(default_factory=Bodies)
     quota: PlanQuota = field(default_factory=PlanQuota)
     sweep: Sweep = field(init=False)
     spills: Spills = field(init=False)
@@ -140,7 +149,17 @@ def marks(route: str, model: str, reason: str) -> tuple[Header, ...]:
 class Answer:
     """The client's end of one request: counts what is sent and writes the log line when it is over."""
 
-    __slots__ = ("_client", "_marks", "_services", "over", "record", "request", "started", "started_at")
+    __slots__ = (
+        "_client",
+        "_kept",
+        "_marks",
+        "_services",
+        "over",
+        "record",
+        "request",
+        "started",
+        "started_at",
+    )
 
     def __init__(self, services: Services, request: InboundRequest, client: ClientSide) -> None:
         self._services = services
@@ -151,6 +170,7 @@ class Answer:
         self.started = False
         self.over = False
         self._marks: tuple[Header, ...] = ()
+        self._kept = 0
         services.in_flight += 1
 
     @property
@@ -201,9 +221,24 @@ class Answer:
         services = self._services
         services.in_flight -= 1
         services.served += 1
+        if self._kept:
+            self.let_go()
         self.record.outcome = outcome
         self.record.total = services.clock.monotonic() - self.started_at
         services.log.write(self.record)
+
+    def keep(self, size: int) -> bool:
+        """Keep so many bytes of the body until the request is over; without room for them that is now, and False."""
+        self._kept += size
+        if self._services.bodies.keep(size) or self.started:
+            return True
+        self.refuse(full())
+        return False
+
+    def let_go(self) -> None:
+        """Nothing is kept any more."""
+        self._services.bodies.let_go(self._kept)
+        self._kept = 0
 
     def whole(self, status: int, body: bytes, headers: Sequence[Header] = ()) -> None:
         """A complete JSON answer of our own or translated."""

@@ -61,7 +61,17 @@ def unrouted(asked: str, patterns: Sequence[str]) -> ApiError:
 class Intake:
     """Holds a request's first bytes until its route is known, then hands everything to the route's exchange."""
 
-    __slots__ = ("_answer", "_credential", "_held", "_next", "_routing", "_services", "_size", "_undecided")
+    __slots__ = (
+        "_answer",
+        "_credential",
+        "_held",
+        "_keeps",
+        "_next",
+        "_routing",
+        "_services",
+        "_size",
+        "_undecided",
+    )
 
     def __init__(
         self, routing: Routing, services: Services, answer: Answer, credential: ClientCredential | None
@@ -74,16 +84,19 @@ class Intake:
         self._size = 0
         self._next: Exchange | None = None
         self._undecided = True
+        self._keeps = True
 
     def body(self, data: bytes) -> None:
         self._answer.record.bytes_in += len(data)
         if self._next is not None:
             self._next.body(data)
-            return
-        self._held.append(data)
-        self._size += len(data)
-        if self._undecided and self._answer.request.content_length is not None:
-            self._try_prefix()
+        else:
+            self._held.append(data)
+            self._size += len(data)
+            if self._undecided and self._answer.request.content_length is not None:
+                self._try_prefix()
+        if self._keeps and not self._answer.over and not self._answer.keep(len(data)):
+            self._give_up()
 
     def body_complete(self) -> None:
         if self._next is None:
@@ -103,6 +116,13 @@ class Intake:
     def client_drained(self) -> None:
         if self._next is not None:
             self._next.client_drained()
+
+    def _give_up(self) -> None:
+        """There was no room for the body, and the client knows."""
+        given, self._next = self._next, FINISHED
+        self._held = []
+        if given is not None:
+            given.client_left()
 
     # the first bytes
 
@@ -200,6 +220,9 @@ class Intake:
         length = self._size if length is None else length
         services, answer, credential = self._services, self._answer, self._credential
         if decision.route.fallback is None or answer.request.endpoint is not Endpoint.MESSAGES:
+            if not isinstance(decision.route, SignedRoute):
+                self._keeps = False  # what is passed on is never here as a whole
+                answer.let_go()
             self._next = opened(services, answer, credential, decision, held, field, length)
             return
         asked = Asked(credential, field, held, length, agent=self._is_agent())

@@ -15,7 +15,7 @@ from openclaude.domain.models import normalise
 from openclaude.domain.usage import Usage
 from openclaude.gateway import refusals, retries
 from openclaude.gateway.again import SendingAgain
-from openclaude.gateway.exchange import HEAVY, Answer, Services, weight
+from openclaude.gateway.exchange import HEAVY, Answer, Services, joined, weight
 from openclaude.gateway.late import is_ready
 from openclaude.gateway.observers import with_usage
 from openclaude.gateway.retries import Fault
@@ -64,7 +64,7 @@ class TranslatedExchange(SendingAgain):
         pieces, self._pieces = self._pieces, []
         self._asked_at = self._services.clock.monotonic()
         size = weight(pieces) if is_ready(self._route.adapter) else HEAVY
-        self._apart(size, lambda: self._prepare(b"".join(pieces)), self._prepared)
+        self._apart(size, lambda: self._prepare(joined(pieces)), self._prepared)
 
     def client_left(self) -> None:
         self._drop_upstream()

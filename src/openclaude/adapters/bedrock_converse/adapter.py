@@ -170,7 +170,7 @@ class ConverseCall:
         local_answer: bytes | None = None,
         tried: tuple[str, ...] = (),
     ) -> None:
-        self._translation = translation
+        self._translation = translation.once()
         self._state = translation.state
         addressed = _addressed(translation.operation, translation.model_id, region)
         self._place = addressed.place

@@ -7,6 +7,8 @@ from typing import Any
 
 Json = dict[str, Any]
 
+HELD_ONCE = 256 * 1024
+"""Bytes from which a request's values are not kept beside its text: they are as large again, and seldom asked for."""
 DEFAULT_TTL = ""
 """A cache point without a time to live of its own."""
 

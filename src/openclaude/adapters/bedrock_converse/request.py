@@ -9,6 +9,7 @@ from openclaude.adapters.bedrock_converse.blocks import blocks_of, mark, note_un
 from openclaude.adapters.bedrock_converse.frames import Frame, Frames
 from openclaude.adapters.bedrock_converse.names import Names
 from openclaude.adapters.bedrock_converse.pieces import (
+    HELD_ONCE,
     Json,
     Notes,
     Piece,
@@ -85,6 +86,10 @@ class Translation(NamedTuple):
     state: ResponseState
     cache_points: int
     talk: list[plain.Piece] | None = None
+
+    def once(self) -> "Translation":
+        """The translation without the values of a long body, which `values` reads again: its bytes are memory enough."""
+        return self if len(self.payload) < HELD_ONCE else self._replace(body={}, talk=[])
 
     def values(self) -> "Translation":
         """The translation with a body that is whole."""

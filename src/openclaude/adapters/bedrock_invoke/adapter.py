@@ -50,7 +50,7 @@ class ClaudeCall(ABC):
         local_answer: bytes | None = None,
         tried: tuple[str, ...] = (),
     ) -> None:
-        self._translation = translation
+        self._translation = translation.once()
         self._place = errors.Place(translation.operation, translation.model_id, region)
         self._limits = limits
         self._tried = tried
@@ -121,8 +121,9 @@ class ClaudeCall(ABC):
         verdict = learned.read(self._refusal(status, headers, body))
         if verdict is None or verdict.what in self._tried or len(self._tried) >= _LEARNED_RETRIES:
             return None
-        changed = amended(self._translation, verdict)
-        if changed is self._translation:
+        sent = self._translation.values()
+        changed = amended(sent, verdict)
+        if changed is sent:
             return None
         self._limits.add(self._place.region, self._place.model_id, verdict)
         call = type(self)(

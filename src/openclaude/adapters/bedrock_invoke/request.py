@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from openclaude.adapters.bedrock_converse import claude, conversation, validate
 from openclaude.adapters.bedrock_converse.blocks import blocks_of
-from openclaude.adapters.bedrock_converse.pieces import Json, Notes, objects, string
+from openclaude.adapters.bedrock_converse.pieces import HELD_ONCE, Json, Notes, objects, string
 from openclaude.adapters.bedrock_converse.plain import ATTRIBUTION
 from openclaude.adapters.bedrock_converse.request import (
     bounded_depth,
@@ -66,6 +66,14 @@ class Translation(NamedTuple):
     streams: bool = False
     discard: bool = False
     cached: bool = False
+
+    def once(self) -> "Translation":
+        """The translation without the values of a long body, which `values` reads again: its bytes are memory enough."""
+        return self if len(self.payload) < HELD_ONCE else self._replace(body={})
+
+    def values(self) -> "Translation":
+        """The translation with its body's values."""
+        return self if self.body else self._replace(body=jsontext.loads(self.payload))
 
 
 @dataclass(frozen=True, slots=True)
