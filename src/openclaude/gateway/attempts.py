@@ -20,7 +20,7 @@ from openclaude.domain.routes import Decision
 from openclaude.gateway.deciding import unsuited
 from openclaude.gateway.exchange import FINISHED, HEAVY, Answer, Services
 from openclaude.gateway.opening import exact_model, opened
-from openclaude.gateway.plan import PREFIX, Wall
+from openclaude.gateway.plan import REJECTED, STATUS, Wall
 from openclaude.gateway.routes import PassthroughRoute, Route, Routes, watched
 from openclaude.gateway.spills import Whose, said
 from openclaude.gateway.whole import ERROR_BODY_LIMIT
@@ -29,7 +29,6 @@ from openclaude.ports import Exchange
 PLAN_LIMIT: Final = "plan limit"
 UNSUITED: Final = 0
 """Stands for a status where nothing was sent: the model there cannot serve the request."""
-_PLAN_STATUS: Final = PREFIX + b"status"
 
 
 @dataclass(slots=True)
@@ -285,9 +284,7 @@ class Trial(Answer):
         self._real.answered_here(reason)
 
     def start(self, status: int, headers: Sequence[Header], length: int | None) -> None:
-        plan = status == 429 and any(
-            name.lower() == _PLAN_STATUS and value == b"rejected" for name, value in headers
-        )
+        plan = status == 429 and any(name.lower() == STATUS and value == REJECTED for name, value in headers)
         why = self._attempts.failing(self._decision, status, plan=plan)
         if why:
             self._held = Refusal(self._decision, why, status, headers)

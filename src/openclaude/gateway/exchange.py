@@ -258,10 +258,11 @@ class Answer:
         """The head of a server-sent event stream."""
         self.start(200, [*SSE_HEADERS, *self._request_id(), *headers], None)
 
-    def told_plan(self, login: int, headers: Sequence[Header]) -> None:
+    def told_plan(self, login: int, headers: Sequence[Header], status: bytes) -> None:
         """The provider has said how full this login's plan is."""
         services = self._services
-        services.quota.hear(login, self.record.upstream_model, headers, services.clock.now().timestamp())
+        now = services.clock.now().timestamp()
+        services.quota.hear(login, self.record.upstream_model, headers, now, status=status)
 
     def pause_body(self) -> None:
         if not self.over:

@@ -14,7 +14,7 @@ from openclaude.gateway import refusals, retries
 from openclaude.gateway.exchange import Answer
 from openclaude.gateway.health import Health
 from openclaude.gateway.observers import Observer, UsageMeter, watch, with_usage
-from openclaude.gateway.plan import PREFIX as PLAN
+from openclaude.gateway.plan import STATUS
 from openclaude.gateway.retries import Fault
 from openclaude.gateway.routes import PassthroughRoute
 from openclaude.gateway.sweep import Sweep
@@ -125,8 +125,8 @@ class PassthroughExchange:
         if marks.request_id is not None:
             named = shown[marks.request_id][1]
             self._answer.record.upstream_request_id = named.decode("latin-1")[:80]
-        if marks.of_plan and self._answer.request.endpoint is Endpoint.MESSAGES:
-            self._answer.told_plan(self._login, shown)
+        if marks.plan is not None and self._answer.request.endpoint is Endpoint.MESSAGES:
+            self._answer.told_plan(self._login, shown, shown[marks.plan][1])
         if not marks.encoded:
             self._meter = UsageMeter()
             self._observers.append(self._meter)
@@ -232,10 +232,10 @@ def _redirected(status: int) -> ApiError:
 
 
 class _Marks(NamedTuple):
-    """What the names of an answer's headers tell: where the request id stands, whether one is of the plan or of a coding."""
+    """What the names of an answer's headers tell: where the request id and the plan's status stand, and whether it is coded."""
 
     request_id: int | None
-    of_plan: bool
+    plan: int | None
     encoded: bool
 
 
@@ -245,6 +245,6 @@ def _marks(names: tuple[bytes, ...]) -> _Marks:
     keys = [name.lower() for name in names]
     return _Marks(
         max((place for place, key in enumerate(keys) if key == b"request-id"), default=None),
-        any(key.startswith(PLAN) for key in keys),
+        keys.index(STATUS) if STATUS in keys else None,
         b"content-encoding" in keys,
     )

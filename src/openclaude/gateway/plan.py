@@ -19,11 +19,15 @@ from openclaude.domain.http import Header
 from openclaude.domain.models import SLOTS
 
 PREFIX: Final = b"anthropic-ratelimit-unified-"
+STATUS: Final = PREFIX + b"status"
+"""The one header that every answer to a plan's login has."""
+REJECTED: Final = b"rejected"
 LONGEST: Final = 32 * 86400.0
 """A window that begins anew later than this is not believed; usage credits are counted by the month."""
 LONGEST_WALL: Final = 8 * 86400.0
 """How long a plan is left alone at most: its longest window has seven days."""
 MOST_LOGINS: Final = 8
+_MOST_MODELS: Final = 6
 _MOST_FIELDS: Final = 64
 _MOST_WALLS: Final = 16
 _EVERY_MODEL: Final = frozenset({"5h", "7d"})
@@ -64,7 +68,8 @@ class Wall:
 class _Login:
     number: int
     heard: float = 0.0
-    fields: dict[bytes, bytes] = field(default_factory=dict)
+    answers: dict[str, Sequence[Header]] = field(default_factory=dict)
+    """The headers of the last answer for each model, the newest last: a tier's window stands in that tier's answers only."""
     refused: dict[str, Wall] = field(default_factory=dict)
     """By window; a refusal that names no window is kept under the model's name."""
 
@@ -76,15 +81,16 @@ class PlanQuota:
         self._logins: dict[int, _Login] = {}
         self._met = 0
 
-    def hear(self, login: int, model: str, headers: Sequence[Header], now: float) -> None:
-        """An answer for `model` has come with these headers; those of a plan are among them."""
+    def hear(self, login: int, model: str, headers: Sequence[Header], now: float, *, status: bytes) -> None:
+        """An answer for `model` has come with these headers; `status` is what the plan's own one says."""
         known = self._logins.get(login) or self._meet(login)
         known.heard = now
-        for name, value in headers:
-            key = name.lower()
-            if key.startswith(PREFIX) and (len(known.fields) < _MOST_FIELDS or key in known.fields):
-                known.fields[key] = value[:80]
-        if known.fields.get(PREFIX + b"status") == b"rejected":
+        answers = known.answers
+        answers.pop(model, None)
+        answers[model] = headers
+        if len(answers) > _MOST_MODELS:
+            del answers[next(iter(answers))]
+        if status == REJECTED:
             self._refused(known, model, now)
         elif known.refused:
             _allowed(known, model)
@@ -101,7 +107,7 @@ class PlanQuota:
         if spill_at is not None:
             found += [
                 Wall(window.name, window.utilisation, window.resets)
-                for window in windows(_texts(known.fields), now)
+                for window in windows(_texts(known), now)
                 if window.utilisation is not None
                 and window.resets is not None
                 and window.utilisation >= spill_at
@@ -122,7 +128,7 @@ class PlanQuota:
         return self._logins.setdefault(login, _Login(self._met))
 
     def _refused(self, known: _Login, model: str, now: float) -> None:
-        texts = _texts(known.fields)
+        texts = _texts(known)
         until = _time(texts.get("reset"), now)
         claim = texts.get("representative-claim", "")
         if until is not None and len(known.refused) < _MOST_WALLS:
@@ -181,15 +187,19 @@ def _time(text: str | None, now: float) -> float | None:
     return number if number is not None and number > now - LONGEST else None
 
 
-def _texts(fields: Mapping[bytes, bytes]) -> dict[str, str]:
-    return {
-        name[len(PREFIX) :].decode("latin-1"): value.decode("latin-1").strip()
-        for name, value in fields.items()
-    }
+def _texts(known: _Login) -> dict[str, str]:
+    """The fields of a plan's headers, each as it was said last."""
+    texts: dict[str, str] = {}
+    for headers in known.answers.values():
+        for name, value in headers:
+            key = name.lower()
+            if key.startswith(PREFIX) and len(texts) < _MOST_FIELDS:
+                texts[key[len(PREFIX) :].decode("latin-1")] = value[:80].decode("latin-1").strip()
+    return texts
 
 
 def _shown(known: _Login, now: float) -> dict[str, Any]:
-    texts = _texts(known.fields)
+    texts = _texts(known)
 
     def word(name: str) -> str | None:
         value = texts.get(name, "")

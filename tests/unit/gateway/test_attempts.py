@@ -66,6 +66,18 @@ def test_a_connection_that_fails_is_tried_elsewhere() -> None:
     assert (gateway.client.status, reason(gateway)) == (200, "fallback: error")
 
 
+def test_a_provider_that_is_left_alone_for_a_while_is_not_asked() -> None:
+    gateway = FallbackGateway(ON_BEDROCK)
+    for _ in range(5):
+        gone = upstream_unreachable("openClaude: it is gone")
+        gone.unsent = True
+        gateway.first().fail(gone)
+        gateway.calls[-1].answer(200, ANSWER)
+    gateway.first().answer(200, ANSWER)
+    assert gateway.where == [ANTHROPIC, BEDROCK] * 5 + [BEDROCK]
+    assert gateway.client.status == 200
+
+
 def test_what_this_machine_gets_wrong_is_not_tried_elsewhere() -> None:
     gateway = FallbackGateway(ON_BEDROCK)
     gateway.first().receiver.head(302, [(b"Location", b"https://evil.example")], 0)

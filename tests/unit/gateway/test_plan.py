@@ -25,8 +25,13 @@ def headers(**fields: object) -> list[tuple[bytes, bytes]]:
 def heard(*answers: tuple[str, list[tuple[bytes, bytes]]], now: float = NOW) -> PlanQuota:
     quota = PlanQuota()
     for model, said in answers:
-        quota.hear(1, model, said, now)
+        hear(quota, 1, model, said, now)
     return quota
+
+
+def hear(quota: PlanQuota, login: int, model: str, said: list[tuple[bytes, bytes]], now: float) -> None:
+    named = {name.lower(): value for name, value in said}
+    quota.hear(login, model, said, now, status=named.get(plan.STATUS, b"allowed"))
 
 
 def refusal(claim: str, until: float = NOW + HOUR) -> list[tuple[bytes, bytes]]:
@@ -158,6 +163,16 @@ def test_an_answer_of_the_plan_ends_what_stood_against_its_model() -> None:
     assert heard((OPUS, refusal("seven_day_opus")), (SONNET, allowed)).wall(1, OPUS, None, NOW) is not None
 
 
+def test_a_tiers_window_is_kept_while_other_models_answer() -> None:
+    tier = [
+        (plan.PREFIX + b"7d_opus-utilization", b"0.97"),
+        (plan.PREFIX + b"7d_opus-reset", str(int(NOW + HOUR)).encode()),
+    ]
+    quota = heard((OPUS, [*USUAL, *tier]), (SONNET, headers(status="allowed", h5_utilization="0.1")))
+    assert quota.wall(1, OPUS, 0.95, NOW) == Wall("7d_opus", 0.97, NOW + HOUR)
+    assert quota.shown(NOW)[0]["windows"][0]["utilization"] == 0.1
+
+
 def test_one_login_knows_nothing_of_another() -> None:
     quota = heard((OPUS, refusal("five_hour")))
     assert quota.wall(2, OPUS, 0.1, NOW) is None
@@ -166,9 +181,9 @@ def test_one_login_knows_nothing_of_another() -> None:
 def test_the_login_heard_of_last_comes_first_and_the_oldest_gives_way() -> None:
     quota = PlanQuota()
     for number in range(plan.MOST_LOGINS):
-        quota.hear(100 + number, OPUS, USUAL, NOW + number)
-    quota.hear(100, OPUS, USUAL, NOW + 20)
-    quota.hear(99, OPUS, USUAL, NOW + 21)
+        hear(quota, 100 + number, OPUS, USUAL, NOW + number)
+    hear(quota, 100, OPUS, USUAL, NOW + 20)
+    hear(quota, 99, OPUS, USUAL, NOW + 21)
     assert [row["login"] for row in quota.shown(NOW + 30)] == [9, 1, *range(plan.MOST_LOGINS, 2, -1)]
 
 
@@ -179,8 +194,11 @@ def test_a_login_nobody_has_used_for_a_week_is_not_shown() -> None:
 def test_a_provider_cannot_fill_the_memory() -> None:
     many = [(plan.PREFIX + f"w{number}-utilization".encode(), b"0." + b"1" * 5000) for number in range(1000)]
     quota = PlanQuota()
-    quota.hear(1, OPUS, many, NOW)
-    assert sum(map(len, quota._logins[1].fields.values())) < 10_000
+    hear(quota, 1, OPUS, many, NOW)
+    assert sum(map(len, plan._texts(quota._logins[1]).values())) < 10_000
+    for number in range(100):
+        hear(quota, 1, f"claude-{number}", USUAL, NOW)
+    assert len(quota._logins[1].answers) <= 6
     assert len(quota.shown(NOW)[0]["windows"]) <= 64
 
 
@@ -199,7 +217,7 @@ def test_the_gateway_hears_every_answer_of_the_anthropic_route() -> None:
     gateway = Gateway()
     call = gateway.ask(OPUS)
     assert call is not None
-    call.answer(200, b"{}", headers(h5_utilization="0.25"))
+    call.answer(200, b"{}", headers(status="allowed", h5_utilization="0.25"))
     now = gateway.clock.now().timestamp()
     assert gateway.services.quota.shown(now)[0]["windows"][0]["utilization"] == 0.25
 
@@ -208,7 +226,7 @@ def test_a_count_of_tokens_says_nothing_of_a_plan() -> None:
     gateway = Gateway()
     call = gateway.ask(OPUS, endpoint=Endpoint.COUNT_TOKENS)
     assert call is not None
-    call.answer(200, b"{}", headers(h5_utilization="0.25"))
+    call.answer(200, b"{}", headers(status="allowed", h5_utilization="0.25"))
     assert gateway.services.quota.shown(gateway.clock.now().timestamp()) == []
 
 
