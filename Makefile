@@ -8,7 +8,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check
 XDIST  ?= -n 2
 PYTHONS := src tests typing_tests tools benchmarks
 
-.PHONY: help demo test nightly check lint fmt types contracts client clients system mutants squatter soak soak-day bench bench-guard bench-system profile lock clean
+.PHONY: help demo test nightly check lint fmt types contracts client clients system mutants squatter faults soak soak-day bench bench-guard bench-system profile lock clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -91,6 +91,9 @@ profile: $(VENV)/.runtime bench-system ## a flame graph and the system calls of 
 
 test: $(VENV)/.dev $(CLIENT)/.installed $(EARLIER) system ## every test, the real client included
 	$(BIN)/python -m pytest $(XDIST) --dist=worksteal $(PYTEST)
+
+faults: $(VENV)/.dev ## every fault of providers and clients, in every mode; the table is .cache/faults/report.md
+	FAULTS_REPORT=.cache/faults/report.md $(BIN)/python -m pytest $(XDIST) --dist=worksteal tests/faults $(PYTEST)
 
 nightly: $(VENV)/.dev ## the fuzz tests with 20,000 examples each
 	FUZZ_EXAMPLES=20000 $(BIN)/python -m pytest $(XDIST) --dist=worksteal tests/fuzz $(PYTEST)

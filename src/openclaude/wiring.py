@@ -32,7 +32,7 @@ from openclaude.domain.models import CLIENT_DEFAULTS
 from openclaude.domain.routes import RouteTable
 from openclaude.edge import memory
 from openclaude.edge.accesslog import RotatingLog
-from openclaude.edge.awskeys import KeyStore
+from openclaude.edge.awskeys import KeyStore, Probe
 from openclaude.edge.channel import Channel, Operation
 from openclaude.edge.clock import LoopClock
 from openclaude.edge.connection import Report
@@ -67,7 +67,7 @@ class Plan:
     """Everything a gateway is made of, before it runs. `sockets` and `certificates` are as in `edge.doors` and `edge.tls`.
 
     `channel` leads to the supervisor; without one the gateway is its own. `opened` are the doors that are open from the
-    start, besides mutual TLS; `sessions` are those there are; `reason` is why this worker replaces another one, empty for the first.
+    start; `sessions` are those there are; `probe` looks AWS keys up; `reason` is why this worker replaces another one, if it does.
     """
 
     config: Config
@@ -83,6 +83,7 @@ class Plan:
     ready: Callable[[], None] | None = None
     worker: Callable[[Report], Worker] = ThreadWorker
     clock: Callable[[], Clock] = LoopClock
+    probe: Probe | None = None
     opened: Sequence[str] = ()
     profiles: Mapping[str, Config] = field(default_factory=dict)
     sessions: Sequence[Mapping[str, Any]] = field(default=(), repr=False)
@@ -91,8 +92,7 @@ class Plan:
 
 async def serve(plan: Plan) -> None:
     """Run the gateway until it is told to stop, or its supervisor has gone."""
-    stopping = Stopping()
-    loop = asyncio.get_running_loop()
+    stopping, loop = Stopping(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT) if plan.channel is None else ():
         loop.add_signal_handler(number, stopping.now)
     log = RotatingLog(plan.log_file)
@@ -111,7 +111,7 @@ async def serve(plan: Plan) -> None:
     sessions = Sessions(base=_without_aws(plan.env), own=plan.env)
     worker = plan.worker(report)
     services = Services(transport, plan.clock(), log, worker)
-    store = KeyStore(sessions, wall=time.time)
+    store = KeyStore(sessions, wall=time.time, probe=plan.probe)
     handler = build_handler(plan.config, plan.profiles, services, store)
     keys = Keys(plan.base_path.encode(), plan.identity, sessions.tokens)
     doors = Doors(plan.sockets, Loopback(plan.certificates, time.time), keys, handler, report)

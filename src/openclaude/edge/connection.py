@@ -105,6 +105,8 @@ class UpstreamConnection(asyncio.Protocol):
         if self._parser is None or self._call is None:
             self.close()  # bytes that nobody asked for: the connection is out of step
             return
+        if not self._head_done:
+            self._head_bytes += len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
@@ -116,10 +118,8 @@ class UpstreamConnection(asyncio.Protocol):
             self._try_to(self._finish)
         elif self._body:
             self._try_to(self._deliver)
-        if not self._head_done:
-            self._head_bytes += len(data)
-            if self._head_bytes > http1.MAX_HEAD_BYTES:
-                self._fail("sent a response head that is too large")
+        if not self._head_done and self._head_bytes > http1.MAX_HEAD_BYTES:
+            self._fail("sent a response head that is too large")
 
     def eof_received(self) -> bool:
         """TLS said that its stream is complete. uvloop does not call this for a connection that just ends."""
@@ -170,6 +170,8 @@ class UpstreamConnection(asyncio.Protocol):
             return
         if status > 599:
             raise http1.HeadError(502, f"HTTP knows no status {status}")
+        if self._head_bytes > http1.MAX_HEAD_BYTES and _size(self._headers) > http1.MAX_HEAD_BYTES:
+            raise http1.HeadError(502, "its head is too large")
         length, self._until_close = http1.check_response(status, self._headers)
         self._head_done = True
         if self._call is not None:
@@ -245,6 +247,11 @@ class UpstreamConnection(asyncio.Protocol):
             self._pool.report(cause)
         if call is not None:
             call.failed(self._pool.trouble(what))
+
+
+def _size(headers: Sequence[Header]) -> int:
+    """Bytes of a head's lines; what was read with it may be body already."""
+    return sum(len(name) + len(value) + 4 for name, value in headers)
 
 
 class Call:

@@ -23,7 +23,8 @@ BODY_SECONDS: Final = 30.0
 """A body of which less than `BODY_RATE` bytes for each second arrive in this time is one, too."""
 BODY_RATE: Final = 1024
 STALL_SECONDS: Final = 300.0
-"""An upload that its provider does not take for this long is given up: the end of its client cannot be seen behind it."""
+"""An upload that its provider does not take for this long is given up: the end of its client cannot be seen behind it.
+So is an answer that its client does not take: a provider would be held for it."""
 
 
 class Owner(Protocol):
@@ -64,6 +65,7 @@ class RequestReader(ClientSide, ABC):
         self._head_bytes = 0
         self._tail = b""
         self._paused_since: float | None = None
+        self._full_since: float | None = None
         self._mark = (0.0, 0)
 
     @abstractmethod
@@ -120,11 +122,12 @@ class RequestReader(ClientSide, ABC):
     # the server's sweep
 
     def overdue(self, now: float) -> bool:
-        """Whether a head has been on its way for too long, or an upload at a standstill."""
-        head, stall = self._head_since, self._paused_since
+        """Whether a head has been on its way for too long, or an upload or an answer at a standstill."""
+        head, stall, full = self._head_since, self._paused_since, self._full_since
         return (
             (head is not None and now - head > HEAD_SECONDS)
             or (stall is not None and now - stall > STALL_SECONDS)
+            or (full is not None and now - full > STALL_SECONDS)
             or self._crawls(now)
         )
 

@@ -101,10 +101,12 @@ class ClientConnection(RequestReader, asyncio.Protocol):
             exchange.client_left()
 
     def pause_writing(self) -> None:
+        self._full_since = self._server.loop.time()
         if self._exchange is not None:
             self._exchange.client_full()
 
     def resume_writing(self) -> None:
+        self._full_since = None
         if self._exchange is not None:
             self._exchange.client_drained()
 

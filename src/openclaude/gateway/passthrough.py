@@ -30,6 +30,13 @@ NO_LOGIN = ApiError(
     "openClaude: no login came with this request, and openClaude has none of its own. "
     "hint: run `claude`, then /login; other clients send their own x-api-key or Authorization header",
 )
+NO_CONTENT = ApiError(
+    502,
+    "api_error",
+    "openClaude: api.anthropic.com answered without any content (204), which is no answer to a message. "
+    "hint: something between this machine and Anthropic may rewrite answers; try again",
+    retry=True,
+)
 
 
 class PassthroughExchange:
@@ -119,6 +126,10 @@ class PassthroughExchange:
         if 300 <= status < 400:
             self._drop_upstream()
             self._answer.refuse(_redirected(status))
+            return
+        if status == 204:
+            self._drop_upstream()
+            self._answer.refuse(NO_CONTENT)
             return
         shown = self._route.adapter.response_headers(headers)
         marks = _marks(tuple([name for name, _ in shown]))

@@ -287,6 +287,8 @@ class TranslatedExchange(SendingAgain):
             return
         if call.wants_stream:
             self._keep_alive(call, now)
+        else:
+            self._shown_at = now  # there is nothing to show before the whole answer
         self._arm(max(0.05, min(PING_EVERY - (now - self._shown_at), left)))
 
     def _left(self, call: ProviderCall, now: float) -> tuple[float, ApiError]:

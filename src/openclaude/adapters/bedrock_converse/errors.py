@@ -241,6 +241,13 @@ def _invalid(refusal: Refusal, place: Place) -> ApiError:
 
 
 def _other(refusal: Refusal) -> ApiError:
+    if 300 <= refusal.status < 400:
+        return ApiError(
+            502,
+            "api_error",
+            f"Bedrock answered with a redirect ({refusal.status}), and a signed request is never sent after one. "
+            "hint: something between this machine and AWS rewrites answers",
+        )
     text = (
         refusal.message if str(refusal.status) in refusal.message else f"{refusal.message} ({refusal.status})"
     )
