@@ -8,7 +8,7 @@ import httptools
 
 from openclaude.domain.errors import ApiError
 from openclaude.domain.http import Header
-from openclaude.edge.slices import SlicedWriter
+from openclaude.edge.slices import RECORDS, SLICE, SlicedWriter
 from openclaude.ports import Receiver
 from openclaude.wire import http1
 
@@ -99,7 +99,8 @@ class UpstreamConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=WRITE_HIGH)
-        self._writer = SlicedWriter(self._transport, self._drained)
+        at_once = SLICE if transport.get_extra_info("sslcontext") is None else RECORDS
+        self._writer = SlicedWriter(self._transport, self._drained, at_once)
 
     def data_received(self, data: bytes) -> None:
         if self._parser is None or self._call is None:

@@ -7,6 +7,8 @@ from typing import Final
 
 SLICE: Final = 256 * 1024
 """Bytes written in one turn of the loop; encrypting them takes less than a millisecond."""
+RECORDS: Final = 32 * 1024
+"""Bytes encrypted at a time. What TLS makes of them waits in a buffer that keeps its size as long as the connection lives."""
 
 
 class SlicedWriter:
@@ -15,12 +17,16 @@ class SlicedWriter:
     Args:
         transport: takes the bytes.
         drained: called when everything is with the transport again, after it was not or the other side read slowly.
+        at_once: bytes given to the transport in one go; more of them follow in the same turn of the loop.
     """
 
-    def __init__(self, transport: asyncio.Transport, drained: Callable[[], None]) -> None:
+    def __init__(
+        self, transport: asyncio.Transport, drained: Callable[[], None], at_once: int = SLICE
+    ) -> None:
         self._transport = transport
         self._drained = drained
         self._loop = asyncio.get_running_loop()
+        self._most = at_once
         self._left: deque[memoryview] = deque()
         self._scheduled = False
         self._full = False
@@ -32,7 +38,7 @@ class SlicedWriter:
 
     def writelines(self, pieces: Sequence[bytes]) -> None:
         """As `write` for each; short ones leave together."""
-        if not self._left and sum(map(len, pieces)) <= SLICE:
+        if not self._left and sum(map(len, pieces)) <= self._most:
             self._transport.writelines(pieces)
             return
         for piece in pieces:
@@ -40,7 +46,7 @@ class SlicedWriter:
 
     def write(self, data: bytes) -> None:
         if not self._left and len(data) <= SLICE:
-            self._transport.write(data)
+            self._put(data)
             return
         view = memoryview(data)
         self._left += (view[start : start + SLICE] for start in range(0, len(data), SLICE))
@@ -64,8 +70,16 @@ class SlicedWriter:
         if self._transport.is_closing():
             self._left.clear()
         elif self._left and not self._full:
-            self._transport.write(self._left.popleft())
+            self._put(self._left.popleft())
             self._plan_the_next()
+
+    def _put(self, data: bytes | memoryview) -> None:
+        if len(data) <= self._most:
+            self._transport.write(data)
+            return
+        view = memoryview(data)
+        for start in range(0, len(data), self._most):
+            self._transport.write(view[start : start + self._most])
 
     def _plan_the_next(self) -> None:
         """A write may have filled the transport: then `resume` goes on."""
