@@ -95,7 +95,7 @@ async def serve(plan: Plan) -> None:
     stopping, loop = Stopping(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT) if plan.channel is None else ():
         loop.add_signal_handler(number, stopping.now)
-    log = RotatingLog(plan.log_file)
+    log = RotatingLog(plan.log_file, loop.call_later)
     port = plan.sockets["mutual"].getsockname()[1]
 
     def report(error: BaseException) -> None:

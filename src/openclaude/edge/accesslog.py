@@ -9,6 +9,7 @@ import functools
 import os
 import re
 import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,11 @@ from openclaude.domain.routes import MATCH
 
 MAX_BYTES: Final = 5 * 1024 * 1024
 KEPT: Final = 2
+TICK: Final = 0.1
+"""Seconds: so long lines of a burst are held at most, and so many of them a crash can lose."""
+BURST: Final = 16
+"""Lines written one by one in a tick; the further ones of it are written together. No session of a client has so many."""
+MOST_HELD: Final = 256
 _PLAIN: Final = re.compile(r"[!#-<>-\[\]-~]+")
 
 
@@ -69,18 +75,29 @@ def _count(tokens: int | None) -> str:
     return "-" if tokens is None else str(tokens)
 
 
+Later = Callable[[float, Callable[[], None]], object]
+
+
 class RotatingLog:
     """Appends lines to a file of mode 0600 and starts a new one at `MAX_BYTES`; `KEPT` older ones stay.
 
     It never raises. A line that cannot be written is lost and counted; the next one that can says how many were. Where the
     older files cannot be moved, the file is begun anew. A file that was moved or removed is made again within a second.
 
+    Args:
+        path: the file.
+        later: calls a function after some seconds; without it every line is written at once.
+
     Attributes:
         lost: lines that were not written, or not to their end.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, later: Later | None = None) -> None:
         self._path = path
+        self._later = later
+        self._tick = 0
+        self._burst = 0
+        self._held: list[str] = []
         self._descriptor: int | None = None
         self._size = 0
         self.lost = 0
@@ -94,31 +111,62 @@ class RotatingLog:
         self.line(request_line(record))
 
     def event(self, name: str, **fields: str) -> None:
-        """Log an event of the gateway's own life."""
+        """Log an event of the gateway's own life, and whatever is held before it."""
         self.line(_event(name, **fields))
+        self.flush()
 
     def line(self, text: str) -> None:
-        second, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
+        now = time.time_ns()
+        second, nanoseconds = divmod(now, 1_000_000_000)
         if second != self._second:
             self._second = second
             self._stamp = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
             self._follow()
-        stamp = f"{self._stamp}.{nanoseconds // 1_000_000:03d}Z"
-        lines = f"{stamp} {text}\n"
+        line = f"{self._stamp}.{nanoseconds // 1_000_000:03d}Z {text}\n"
+        tick = now // 100_000_000
+        if tick != self._tick:
+            self._tick, self._burst = tick, 0
+        self._burst += 1
+        if self._later is None or (self._burst <= BURST and not self._held):
+            self._write([line])
+        else:
+            self._hold(line, self._later)
+
+    def flush(self) -> None:
+        """Write what is held."""
+        if self._held:
+            held, self._held = self._held, []
+            self._write(held)
+
+    def close(self) -> None:
+        """Write what is held, and let go of the file."""
+        self.flush()
+        self._let_go()
+
+    def _hold(self, line: str, later: Later) -> None:
+        if not self._held:
+            later(TICK, self.flush)
+        self._held.append(line)
+        if len(self._held) >= MOST_HELD:
+            self.flush()
+
+    def _write(self, lines: Sequence[str]) -> None:
+        text = "".join(lines)
         if self._untold:
-            lines = f"{stamp} {_event('log-lines-lost', lines=str(self._untold))}\n{lines}"
+            stamp, _, _ = text.partition(" ")
+            text = f"{stamp} {_event('log-lines-lost', lines=str(self._untold))}\n{text}"
         if self._torn:
-            lines = f"\n{lines}"
+            text = f"\n{text}"
         try:
-            self._append(lines.encode("utf-8", "replace"))
+            self._append(text.encode("utf-8", "replace"))
         except OSError:
-            self.lost += 1
-            self._untold += 1
-            self.close()
+            self.lost += len(lines)
+            self._untold += len(lines)
+            self._let_go()
         else:
             self._untold, self._torn = 0, False
 
-    def close(self) -> None:
+    def _let_go(self) -> None:
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             with suppress(OSError):
@@ -144,9 +192,9 @@ class RotatingLog:
             return
         try:
             if not os.path.samestat(os.lstat(self._path), os.fstat(self._descriptor)):
-                self.close()
+                self._let_go()
         except OSError:
-            self.close()
+            self._let_go()
 
     def _rotate(self) -> None:
         try:
@@ -159,7 +207,7 @@ class RotatingLog:
             # A file that grows without an end would fill the disk; what it held is the price.
             if self._descriptor is not None:
                 os.ftruncate(self._descriptor, 0)
-        self.close()
+        self._let_go()
 
 
 def _event(name: str, **fields: str) -> str:

@@ -2,7 +2,7 @@ import contextlib
 import os
 import resource
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from openclaude.domain.access import AccessRecord
 from openclaude.edge import accesslog
-from openclaude.edge.accesslog import RotatingLog, request_line, shown
+from openclaude.edge.accesslog import BURST, TICK, RotatingLog, request_line, shown
 
 RECORD = AccessRecord(
     request_id="req_oc_1",
@@ -198,3 +198,70 @@ def test_a_folder_that_is_gone_loses_lines_until_it_is_back(tmp_path: Path) -> N
     folder.mkdir()
     log.line("third")
     assert "lines=1" in (folder / "gateway.log").read_text()
+
+
+class Timers:
+    """Keeps what is to be called later."""
+
+    def __init__(self) -> None:
+        self.due: list[Callable[[], None]] = []
+
+    def later(self, seconds: float, action: Callable[[], None]) -> None:
+        assert seconds == TICK
+        self.due.append(action)
+
+
+def test_the_lines_of_a_burst_are_written_together_and_in_order(tmp_path: Path) -> None:
+    timers, path = Timers(), tmp_path / "gateway.log"
+    log = RotatingLog(path, timers.later)
+    for number in range(BURST * 4):
+        log.line(f"line={number}")
+    while timers.due:
+        timers.due.pop()()
+    lines = path.read_text().splitlines()
+    assert [line.partition(" ")[2] for line in lines] == [f"line={number}" for number in range(BURST * 4)]
+    log.close()
+
+
+def test_few_lines_are_in_the_file_at_once(tmp_path: Path) -> None:
+    timers, path = Timers(), tmp_path / "gateway.log"
+    log = RotatingLog(path, timers.later)
+    for number in range(BURST):
+        log.line(f"line={number}")
+        assert len(path.read_text().splitlines()) == number + 1
+    assert timers.due == []
+    log.close()
+
+
+@pytest.mark.parametrize("end", ["close", "event"])
+def test_nothing_that_is_held_is_lost_at_the_end(end: str, tmp_path: Path) -> None:
+    timers, path = Timers(), tmp_path / "gateway.log"
+    log = RotatingLog(path, timers.later)
+    for number in range(1000):
+        log.line(f"line={number}")
+    if end == "close":
+        log.close()
+    else:
+        log.event("stopped")
+    lines = [line.partition(" ")[2] for line in path.read_text().splitlines()]
+    assert lines[:1000] == [f"line={number}" for number in range(1000)]
+    assert lines[1000:] == ([] if end == "close" else ["event=stopped"])
+    log.close()
+
+
+def test_held_lines_that_cannot_be_written_are_counted_each(tmp_path: Path) -> None:
+    timers, folder = Timers(), tmp_path / "logs"
+    folder.mkdir()
+    log = RotatingLog(folder / "gateway.log", timers.later)
+    for number in range(BURST * 3):
+        log.line(f"line={number}")
+    log._let_go()
+    written = len((folder / "gateway.log").read_text().splitlines())
+    (folder / "gateway.log").unlink()
+    folder.rmdir()
+    log.flush()
+    assert written + log.lost == BURST * 3
+    folder.mkdir()
+    log.event("again")
+    assert f"event=log-lines-lost lines={log.lost}\n" in (folder / "gateway.log").read_text()
+    log.close()
