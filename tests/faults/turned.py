@@ -3,7 +3,7 @@
 The sockets, TLS and callbacks are uvloop's. Only timers are kept here: time stands still until `advance` moves it, from one
 timer to the next, and after each of them everything that is under way is let come to rest. So "within a second" means the
 gateway's own seconds, however busy the machine is. Names are looked up here too: `lost_names` says which do not exist
-("unknown") and for which nobody ever answers ("silent"). `dials` counts the connections to `providers` that were tried, `wakes` the timers that ran.
+("unknown") and for which nobody ever answers ("silent"). `dials` counts the connections to `providers` that were tried.
 """
 
 import asyncio
@@ -24,6 +24,10 @@ DEADLINE = 30.0
 """Real seconds after which a wait is given up; far above what a loaded machine needs."""
 
 
+MOST_TIMERS = 3
+"""Timers that may run in a second of waiting, and 50 at once: who waits costs next to nothing."""
+
+
 class HungError(AssertionError):
     """What was waited for did not come."""
 
@@ -39,7 +43,6 @@ class TurnedLoop(uvloop.Loop):
         self.lost_names: dict[str, str] = {}
         self.providers: frozenset[str] = frozenset()
         self.dials = 0
-        self.wakes = 0
         self.activity = 0
         self.busy: Callable[[], bool] = lambda: False
 
@@ -109,17 +112,23 @@ class TurnedLoop(uvloop.Loop):
         await future
 
     async def advance(self, seconds: float, until: Callable[[], object] = lambda: False) -> None:
-        """Turn the clock on, timer by timer, at most `seconds` and not further than `until` holds."""
-        end = self._now + seconds
+        """Turn the clock on, timer by timer, at most `seconds` and not further than `until` holds.
+
+        Raises `HungError` when somebody polls instead of waiting.
+        """
+        begin, ran = self._now, 0
+        end = begin + seconds
         await self.rest()
         while not until() and (due := self._next(end)) is not None:
             self._now = max(self._now, due)
             while self._timers and self._timers[0][0] <= self._now:
                 handle = heapq.heappop(self._timers)[2]
                 if not handle.cancelled():
-                    self.wakes += 1
+                    ran += 1
                     self.call_soon(handle._run)
             await self.rest()
+            if ran > 50 + MOST_TIMERS * (self._now - begin):
+                raise HungError(f"{ran} timers ran in {self._now - begin:.0f} s of waiting")
         if not until():
             self._now = max(self._now, end)
 

@@ -1,0 +1,54 @@
+"""The matrix notices: each of these gateways has one mistake, and its cells turn red for that reason."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from faults.broken import BROKEN, Broken
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCE = ROOT / "src" / "openclaude"
+
+
+def played(source: Path, ids: Sequence[str]) -> dict[str, list[str]]:
+    """What is wrong with these cells when the product is the one in `source`."""
+    done = subprocess.run(
+        [sys.executable, "-m", "faults.play", *ids],
+        env={**os.environ, "PYTHONPATH": f"{source}{os.pathsep}{ROOT / 'tests'}"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return dict(json.loads(done.stdout))
+
+
+def copied(folder: Path) -> Path:
+    shutil.copytree(SOURCE, folder / "openclaude", ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+def test_there_are_15_different_mistakes() -> None:
+    assert len({broken.name for broken in BROKEN}) == len(BROKEN) == 15
+
+
+def test_without_a_mistake_the_same_cells_are_green(tmp_path: Path) -> None:
+    ids = sorted({each for broken in BROKEN for each in broken.cells})
+    assert played(copied(tmp_path), ids) == {each: [] for each in ids}
+
+
+@pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: broken.name)
+def test_the_matrix_notices_a_gateway_that(broken: Broken, tmp_path: Path) -> None:
+    path = copied(tmp_path) / "openclaude" / broken.file
+    text = path.read_text()
+    assert text.count(broken.old) == 1, "the source has moved on: the mistake has to be made anew"
+    path.write_text(text.replace(broken.old, broken.new))
+    for cell, wrong in played(tmp_path, broken.cells).items():
+        assert any(broken.says in each for each in wrong), f"{cell}: {wrong}"
