@@ -28,7 +28,7 @@ INTERVAL = 1.0
 class Pulse:
     """Looks at the loop every 20 ms and says once a second how late it came.
 
-    A line has `at` (monotonic seconds), `rss` (bytes), `descriptors`, and two tables of milliseconds to ticks: `late` is how much
+    A line has `at` (monotonic seconds), `rss` (bytes), `blocks` (of Python's own small objects), `descriptors`, and two tables of milliseconds to ticks: `late` is how much
     later than due a tick came, whoever held it up; `held` the part of it in which the loop's thread was computing,
     which is what the gateway itself held up, however busy the machine is.
     """
@@ -61,6 +61,7 @@ class Pulse:
         line = {
             "at": now,
             "rss": resident(),
+            "blocks": sys.getallocatedblocks(),
             "descriptors": len(list(Path("/dev/fd").iterdir())),
             "late": self._late,
             "held": self._held,

@@ -4,10 +4,12 @@ For what the simulators cannot say: a connection that ends before the head of an
 never reads.
 """
 
+import errno
 import socket
 import ssl
 import struct
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -105,7 +107,10 @@ class RawUpstream:
         while True:
             try:
                 plain, _ = self._listener.accept()
-            except OSError:
+            except OSError as error:
+                if error.errno == errno.EMFILE:  # a test has taken all of them; the connection waits
+                    time.sleep(0.01)
+                    continue
                 return
             threading.Thread(target=self._serve, args=(plain,), daemon=True).start()
 

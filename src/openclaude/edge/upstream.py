@@ -66,6 +66,7 @@ class Pool:
     Args:
         clock: seconds, also while the machine sleeps.
         resolve: where a name leads; asked for each connection.
+        make_room: closes connections that carry nothing, wherever they lead, and says how many.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Pool:
         *,
         clock: Callable[[], float] = waking_clock,
         resolve: Resolve = reach.resolve,
+        make_room: Callable[[], int] | None = None,
     ) -> None:
         self.origin = origin
         self.report = report
@@ -84,6 +86,7 @@ class Pool:
         self._tls = tls
         self._clock = clock
         self._resolve = resolve
+        self._make_room = make_room or self.close_unused
         self._idle: list[UpstreamConnection] = []
         self._lines: dict[UpstreamConnection, Line] = {}
         self._pruning: asyncio.TimerHandle | None = None
@@ -120,11 +123,18 @@ class Pool:
         if connection in self._idle:
             self._idle.remove(connection)
 
+    def close_unused(self) -> int:
+        """Close every connection that carries nothing; how many there were."""
+        unused, self._idle = self._idle, []
+        for connection in unused:
+            connection.close()
+        return len(unused)
+
     async def connect(self, call: Call) -> None:
         """Dial for a call; its receiver hears of every way this can fail."""
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
-                connection, line = await self._open()
+                connection, line = await self._open_somehow()
         except ssl.SSLCertVerificationError as error:
             call.failed(
                 self.trouble(f"presented a certificate that is not valid for it ({error.verify_message})")
@@ -135,6 +145,16 @@ class Pool:
             call.failed(self._unreachable(error))
         else:
             self._hand_over(connection, line, call)
+
+    async def _open_somehow(self) -> tuple[UpstreamConnection, Line]:
+        """A connection, if need be at the expense of those that carry nothing."""
+        try:
+            return await self._open()
+        except OSError as error:
+            if not _is_exhausted(error) or not self._make_room():
+                raise
+        await asyncio.sleep(0)  # a closed connection gives its descriptor back a turn later
+        return await self._open()
 
     async def _open(self) -> tuple[UpstreamConnection, Line]:
         """A connection behind TLS. An address that accepts but breaks off the handshake gives way to the others, once."""
@@ -170,7 +190,7 @@ class Pool:
             call.failed(self.trouble("closed the connection as soon as it was open"))
 
     def _unreachable(self, error: OSError) -> ApiError:
-        if reach.is_exhausted(error) or (isinstance(error, socket.gaierror) and reach.no_descriptor_left()):
+        if _is_exhausted(error):
             return exhausted(self.origin)
         return self.trouble(f"cannot be reached ({reason(error)})")
 
@@ -182,6 +202,10 @@ class Pool:
             self._pruning.cancel()
         for connection in tuple(self._lines):
             connection.close()
+
+
+def _is_exhausted(error: OSError) -> bool:
+    return reach.is_exhausted(error) or (isinstance(error, socket.gaierror) and reach.no_descriptor_left())
 
 
 class UpstreamTransport:
@@ -234,6 +258,7 @@ class UpstreamTransport:
                 self._report,
                 clock=self._clock,
                 resolve=self._resolve,
+                make_room=self._make_room,
             )
         call.hold((head, *body))
         connection = pool.take()
@@ -249,3 +274,6 @@ class UpstreamTransport:
     def close(self) -> None:
         for pool in self._pools.values():
             pool.close()
+
+    def _make_room(self) -> int:
+        return sum(pool.close_unused() for pool in self._pools.values())

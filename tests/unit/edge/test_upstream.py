@@ -326,6 +326,22 @@ async def test_without_a_descriptor_a_request_is_told_to_come_back(scene: Scene)
     assert (await scene.ask()).status == 200
 
 
+async def test_a_connection_that_carries_nothing_gives_its_descriptor_to_one_that_is_needed(
+    scene: Scene,
+) -> None:
+    scene.upstream.behaviour = Serving()
+    bedrock = Origin("bedrock-runtime.us-west-2.amazonaws.com")
+    scene.transport._wall.permit([bedrock])
+    assert (await scene.ask()).status == 200
+    answer = Answered()
+    with no_descriptors():
+        scene.transport.send(AuthorizedRequest(bedrock, REQUEST, "route-key", b""), (b"hello",), answer)
+        async with asyncio.timeout(20):
+            await answer.over.wait()
+    assert [error.status for error in answer.failures] == []
+    assert answer.status == 200
+
+
 @contextlib.contextmanager
 def no_descriptors() -> Iterator[None]:
     """Every file descriptor that this process may have is taken."""
