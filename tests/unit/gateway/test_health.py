@@ -12,6 +12,7 @@ from openclaude.domain.http import Endpoint
 from openclaude.gateway.health import MOST, Health
 from openclaude.gateway.passthrough import IDLE
 from support.bedrock_frames import event, exception
+from support.fallback import SONNET, FallbackGateway
 from support.gateway import QWEN, Gateway
 
 OPUS = "claude-opus-5-5"
@@ -271,6 +272,15 @@ def test_status_shows_it_without_naming_an_account() -> None:
             "retries": {"spent": 0, "denied": 0, "tokens": 100.0},
         }
     ]
+
+
+def test_a_request_that_falls_back_is_no_longer_under_way_where_it_failed() -> None:
+    gateway = FallbackGateway(of_qwen=(SONNET,))
+    UNAVAILABLE(gateway.first("qwen-3-coder"))
+    assert gateway.where == ["bedrock-runtime", "api"]
+    health = health_of(gateway)
+    assert (health.budget.in_flight, health.budget.repeating) == (0, 0)
+    assert health.breakers[""].failures == 1
 
 
 # the Anthropic route
