@@ -146,6 +146,8 @@ class Attempts:
         """The client gets this attempt's answer: the body is not needed any more."""
         self._committed = True
         self._kept = []
+        if isinstance(decision.route, PassthroughRoute):
+            self._answer.let_go()  # a translated one is there as long as its exchange
         self._announce(decision)
 
     # the order

@@ -337,7 +337,9 @@ def test_a_body_is_kept_until_an_answer_begins_and_no_longer() -> None:
     exchange.body(raw[:30])
     attempts = exchange._next
     assert attempts._kept == [raw[:30]]
+    assert gateway.services.bodies.kept == 30
     gateway.calls[0].receiver.head(200, [], None)
+    assert (attempts._kept, gateway.services.bodies.kept) == ([], 0)
     exchange.body(raw[30:])
     assert attempts._kept == []
     assert gateway.calls[0].body == raw
