@@ -55,6 +55,28 @@ class Asked:
     agent: bool = False
 
 
+def _examine(kept: list[bytes], asked: Asked, decision: Decision[Route] | None) -> ModelField:
+    """Put the body together, and see where its model stands that counts. It runs apart.
+
+    Args:
+        kept: the body's pieces, which become one.
+        asked: the request.
+        decision: another place than its own, whose model has to be able to serve it.
+
+    Raises:
+        ApiError: it is not.
+    """
+    if len(kept) > 1:
+        kept[:] = [b"".join(kept)]
+    if decision is None:
+        return asked.field
+    login = asked.credential is not None
+    lack = unsuited(watched(decision.route), kept[0], agent=asked.agent, login=login)
+    if lack:
+        raise invalid_request(lack)
+    return exact_model(kept[0], asked.field)
+
+
 class Attempts:
     """One request, and where it is tried."""
 
@@ -176,23 +198,12 @@ class Attempts:
         """Try the next place, or give the client what its own route said."""
         while self._order and self._order[0] is not self._own and self._stands_against(self._order[0]):
             self._order.pop(0)
-        if not self._order or self._services.clock.monotonic() >= self._answer.deadline:
+        late = self._services.clock.monotonic() >= self._answer.deadline
+        if not self._order or (late and self._original is not None):
             self._give_up()
             return
-        if len(self._kept) > 1:
-            self._kept = [b"".join(self._kept)]
-        whole, decision = self._kept[0], self._order.pop(0)
-        if decision is self._own:
-            self._send(decision, whole, self._asked.field)
-            return
-        size = max(len(whole), HEAVY)  # what looks at a body may have to be loaded first
-        asked, seen = self._asked, watched(decision.route)
-
-        def examine() -> ModelField:
-            lack = unsuited(seen, whole, agent=asked.agent, login=asked.credential is not None)
-            if lack:
-                raise invalid_request(lack)
-            return exact_model(whole, asked.field)
+        decision, kept, asked = self._order.pop(0), self._kept, self._asked
+        size = max(sum(map(len, kept)), HEAVY)  # what looks at a body may have to be loaded first
 
         def examined(outcome: Callable[[], ModelField]) -> None:
             if self._answer.over:
@@ -202,10 +213,16 @@ class Attempts:
             except ApiError as error:
                 self.failed(Refusal(decision, error.message, UNSUITED))
                 return
-            moved = replace(decision, reason=self._reason(), renamed=True, moved=True)
-            self._send(moved, whole, field)
+            except Exception:
+                self.failed(Refusal(decision, "not examined", UNSUITED))
+                raise  # to be reported; the client does not wait for it
+            place = decision
+            if place is not self._own:
+                place = replace(decision, reason=self._reason(), renamed=True, moved=True)
+            self._send(place, kept[0], field)
 
-        self._services.apart(size, examine, examined)
+        own = decision is self._own
+        self._services.apart(size, lambda: _examine(kept, asked, None if own else decision), examined)
 
     def _send(self, decision: Decision[Route], whole: bytes, field: ModelField) -> None:
         exchange = self._open(decision, whole, field, len(whole))
