@@ -1,6 +1,7 @@
 """Writes RESULTS.md, the plot and the README's part of it, all from `results.json`: `python -m benchmarks.report`."""
 
 import sys
+from collections.abc import Mapping
 from typing import Final
 
 from benchmarks import plot, rows, tables, targets
@@ -56,7 +57,8 @@ def _head(results: Results) -> list[str]:
     return [
         f"Written by `make bench` on {about['date']}; do not edit. [README.md](README.md) says what is measured and how to repeat it.",
         (
-            f"- Machine: {about['machine']}.\n- Software: {about['python']}; Node.js {about['node']}.\n"
+            f"- Machine: {about['machine']}.\n- Software: {_state(about)}{about['python']}, "
+            f"Node.js {about['node']}; the gateways' versions stand below.\n"
             f"- Each figure: median (least{tables.RANGE}most) of {about['how']}."
         ),
         (
@@ -65,6 +67,10 @@ def _head(results: Results) -> list[str]:
         ),
         "![CPU of each gateway for a request](results.svg)",
     ]
+
+
+def _state(about: Mapping[str, str]) -> str:
+    return f"openClaude at {about['commit']}, " if about.get("commit") else ""
 
 
 def _targets(results: Results) -> list[str]:

@@ -8,6 +8,7 @@ import datetime as dt
 import os
 import platform
 import ssl
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ from typing import Final
 from benchmarks import installing, measure, report, rows, starts, tables
 from benchmarks.gateways import GATEWAYS
 from benchmarks.kinds import MODES, Gateway, Mode, Row
-from benchmarks.paths import CACHE, RESULTS, BenchError
+from benchmarks.paths import CACHE, RESULTS, ROOT, BenchError
 from benchmarks.programs import Upstream
 from benchmarks.results import Results
 from benchmarks.running import Running, UndeliveredError, check_delivery, direct, started
@@ -168,8 +169,19 @@ def about(*, repetitions: int, seconds: float) -> dict[str, str]:
         "machine": f"{cores} cores of {', '.join(sorted(cpu)) or platform.machine()}, {system}, Linux {platform.release()}",
         "python": f"CPython {platform.python_version()}, uvloop {metadata.version('uvloop')}, {ssl.OPENSSL_VERSION}",
         "node": installing.node_version(),
+        "commit": commit(),
         "how": f"{repetitions} repetitions of {seconds:g} s ({min(repetitions, PEER_REPETITIONS)} of other gateways), interleaved",
     }
+
+
+def commit() -> str:
+    """Which state of the project was measured; empty outside a repository."""
+    command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
+    try:
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return ""
+    return done.stdout.strip()
 
 
 def named(names: str, known: Sequence[str], what: str) -> list[str]:
