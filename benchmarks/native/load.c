@@ -376,9 +376,10 @@ static void prepare_tls(void) {
         fail_tls("cannot use the client certificate");
 }
 
+// Each connection begins at least one request, unless only so many are asked for.
 static void start_all(Connection *connections) {
     for (int index = 0; index < asked.at_once; index++)
-        if (more(&connections[index])) {
+        if (!asked.requests || more(&connections[index])) {
             busy++;
             begin(&connections[index]);
         }
