@@ -7,6 +7,7 @@ a reader sees the old content or the new one.
 
 import os
 import stat
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,7 +74,8 @@ def write_private(path: Path, data: bytes) -> None:
             file.write(data)
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # on a disk that is read-only even what is not there cannot be removed
+            temporary.unlink(missing_ok=True)
         raise _failed(path, "cannot be written", error) from error
 
 

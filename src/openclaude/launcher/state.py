@@ -3,6 +3,7 @@
 Everything lies under one folder of mode 0700. Nothing here is worth a backup: what is missing is made again.
 """
 
+import errno
 import fcntl
 import hmac
 import os
@@ -18,6 +19,7 @@ from openclaude.launcher.files import StateError, private_dir, read_private, ref
 
 _SECRET: Final = re.compile(rb"[0-9a-f]{64}")
 _REMEDY: Final = "remove it and try again"
+_NO_ROOM: Final = "check the free space, and that the disk can be written to"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +125,13 @@ def _derived(key: bytes, purpose: str) -> str:
 
 
 def _open_lock(path: Path) -> int:
-    with suppress(FileExistsError):
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+    flags = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        return os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | flags, 0o600))
+        return os.open(path, os.O_RDWR | flags)
     except OSError as error:
-        raise StateError(path, f"cannot be locked: {error.strerror}", _REMEDY) from error
+        if error.errno == errno.EROFS and path.exists():
+            return os.open(path, os.O_RDONLY | flags)  # a disk that became read-only: the lock is as good
+        remedy = _NO_ROOM if error.errno in (errno.EROFS, errno.ENOSPC) else _REMEDY
+        raise StateError(path, f"cannot be locked: {error.strerror}", remedy) from error
