@@ -39,7 +39,7 @@ class Kind(enum.Enum):
 
 
 class Tool(NamedTuple):
-    """A tool of a request's list: its name, its type (empty for a client's own), whether it brings a schema."""
+    """A tool of a request's list: its name, its type (empty for a client's own), whether one with a type has a schema."""
 
     name: str
     type: str

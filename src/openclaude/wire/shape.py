@@ -22,8 +22,12 @@ class _OddError(Exception):
     """A body that the fast path does not read."""
 
 
-class _Source(msgspec.Struct, gc=False):
+class _Typed(msgspec.Struct, gc=False):
     type: str = ""
+
+
+class _Anything(msgspec.Struct, gc=False):
+    """A block of which nothing matters."""
 
 
 class _Block(msgspec.Struct, gc=False):
@@ -50,9 +54,9 @@ class _Body(msgspec.Struct, gc=False):
     max_tokens: int = 0
     stream: bool = False
     stop_sequences: list[str] = []
-    system: msgspec.Raw = _NONE
-    tool_choice: msgspec.Raw = _NONE
-    thinking: msgspec.Raw = _NONE
+    system: list[_Anything] | str | None = None
+    tool_choice: _Typed | None = None
+    thinking: _Typed | None = None
     output_config: msgspec.Raw = _NONE
     context_management: msgspec.Raw = _NONE
     safeguards: msgspec.Raw = _NONE
@@ -61,8 +65,8 @@ class _Body(msgspec.Struct, gc=False):
 
 _BODY: Final = msgspec.json.Decoder(_Body)
 _PARTS: Final = msgspec.json.Decoder(list[_Block])
-_SOURCE: Final = msgspec.json.Decoder(_Source)
-_ITEMS: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_TYPED: Final = msgspec.json.Decoder(_Typed)
+_LIST, _OBJECT = b"[{"
 
 
 def shape_of(raw: bytes) -> Shape | None:
@@ -93,20 +97,20 @@ def _skimmed(body: _Body) -> Shape:
         max_tokens=body.max_tokens,
         stream=body.stream,
         tools=None if body.tools is None else tuple(map(_tool, body.tools)),
-        choice=_type_in(_value(body.tool_choice)),
-        system=len(_ITEMS.decode(body.system)) if _begins(body.system, b"[") else bool(_value(body.system)),
+        choice=body.tool_choice.type if body.tool_choice else "",
+        system=len(body.system) if isinstance(body.system, list) else bool(body.system),
         messages=len(body.messages),
         ends_with_text=last is not None and last.role == "user" and isinstance(last.content, str),
         marked_before_end=before is not None
         and before.role == "assistant"
         and isinstance(before.content, list)
-        and bool(before.content and _value(before.content[-1].cache_control)),
-        thinking=_type_in(_value(body.thinking)),
+        and bool(before.content and _is_set(before.content[-1].cache_control)),
+        thinking=body.thinking.type if body.thinking else "",
         wanted=_wanted(_value(body.output_config)),
         stops=tuple(body.stop_sequences),
-        managed=bool(_value(body.context_management)),
-        safeguards=bool(_value(body.safeguards)),
-        mcp_servers=bool(_value(body.mcp_servers)),
+        managed=_is_set(body.context_management),
+        safeguards=_is_set(body.safeguards),
+        mcp_servers=_is_set(body.mcp_servers),
         images="image" in media,
         documents="document" in media,
     )
@@ -118,10 +122,11 @@ def _skim(blocks: list[_Block], media: set[str], *, of_user: bool) -> None:
         if kind in _WITHOUT_MEDIA:
             continue
         if kind == "tool_result":
-            if _begins(block.content, b"["):
+            first = _first(block.content)
+            if first == _LIST:
                 for part in _PARTS.decode(block.content):
                     _skim_media(part, media)
-            elif _begins(block.content, b"{"):
+            elif first == _OBJECT:
                 raise _OddError
         elif kind in _CHANGES:
             raise _OddError
@@ -133,17 +138,29 @@ def _skim_media(block: _Block, media: set[str]) -> None:
     if block.type == "image":
         media.add("image")
     elif block.type == "document":
-        source = _SOURCE.decode(block.source).type if _begins(block.source, b"{") else ""
+        source = _TYPED.decode(block.source).type if _first(block.source) == _OBJECT else ""
         if source not in _TEXT_SOURCES:
             media.add("document")
 
 
 def _tool(tool: _Tool) -> Tool:
-    return Tool(tool.name, tool.type, _begins(tool.input_schema, b"{"))
+    return Tool(tool.name, tool.type, tool.type != "" and _first(tool.input_schema) == _OBJECT)
 
 
-def _begins(raw: msgspec.Raw, mark: bytes) -> bool:
-    return bytes(memoryview(raw)[:1]) == mark
+def _first(raw: msgspec.Raw) -> int:
+    """The first byte of a value; 0 where there is none."""
+    view = memoryview(raw)
+    return view[0] if view else 0
+
+
+def _is_set(raw: msgspec.Raw) -> bool:
+    """Whether a member is there and is true in Python's sense; a long value is not read for it."""
+    view = memoryview(raw)
+    if not view:
+        return False
+    if view[0] in (_LIST, _OBJECT) and (inside := bytes(view[1:32]).lstrip()):
+        return inside[0] not in b"]}"
+    return bool(_value(raw))
 
 
 def _value(raw: msgspec.Raw) -> Any:
@@ -223,7 +240,7 @@ def _tool_of(tool: dict[str, Any]) -> Tool:
     return Tool(
         name if isinstance(name, str) else "",
         kind if isinstance(kind, str) else "",
-        isinstance(tool.get("input_schema"), dict),
+        bool(kind) and isinstance(kind, str) and isinstance(tool.get("input_schema"), dict),
     )
 
 
