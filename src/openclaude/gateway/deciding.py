@@ -98,7 +98,8 @@ class Decider(Generic[RouteT]):
         if decision is None:
             return None
         if kind is Kind.CLASSIFIER:
-            return Outcome(self._judged(decision, facts, raw), kind)
+            waited = self._table.waits_for_kind(asked, agent=facts.agent)
+            return Outcome(self._judged(decision, facts, raw, waited=waited), kind)
         moved, need = decision, ""
         passed = {id(decision.route)}
         while (lack := self._lacks(moved.route, shape, raw)) and (
@@ -129,11 +130,18 @@ class Decider(Generic[RouteT]):
     def _may_go(self, route: RouteT, facts: Facts, raw: bytes) -> bool:
         return self._watched(route).ability is not None or may_go_to_anthropic(raw, login=facts.login)
 
-    def _judged(self, decision: Decision[RouteT], facts: Facts, raw: bytes) -> Decision[RouteT]:
-        """Where a safety check goes: to the Claude that was asked, the one the route names, or any that is routed."""
+    def _judged(
+        self, decision: Decision[RouteT], facts: Facts, raw: bytes, *, waited: bool
+    ) -> Decision[RouteT]:
+        """Where a safety check goes: to the Claude that was asked, the one the route names, or any that is routed.
+
+        A route of another model that says nothing of moves, and whose requests nobody waits for, has it refused.
+        """
         watched = self._watched(decision.route)
         if watched.is_claude:
             return decision
+        if not watched.elsewhere and not waited:
+            raise no_judge()
         names = [watched.elsewhere] if watched.elsewhere else []
         names += [*_JUDGES, *(pattern for pattern in self._table.patterns if not is_pattern(pattern))]
         for name in names:

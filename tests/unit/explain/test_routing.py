@@ -241,6 +241,14 @@ def test_a_safety_check_is_shown_on_its_way_to_a_claude() -> None:
     )
 
 
+def test_a_safety_check_that_the_gateway_refuses_is_shown_as_refused() -> None:
+    headers = ((b"x-claude-code-agent-id", b"a1"),)
+    found = explained(
+        body("qwen", stop_sequences=["</severity>"]), parse(MOVING, "config.toml"), headers=headers
+    )
+    assert found["reject"]["message"].startswith("openClaude does not let this model decide")
+
+
 def test_what_a_model_lacks_is_shown_where_nothing_can_be_done_about_it() -> None:
     raw = body("qwen", messages=[{"role": "user", "content": [PNG]}])
     found = explained(raw, parse(MOVING, "config.toml"), headers=((b"X-Claude-Code-Agent-Id", b"a1"),))
