@@ -15,6 +15,12 @@ def test_an_estimate_stands_until_something_is_learned() -> None:
     assert Calibration().corrected(1000.2) == 1001
 
 
+def test_what_is_likely_has_no_margin() -> None:
+    assert Calibration().likely(1050) == pytest.approx(1000)
+    assert taught(*[800] * 200).likely(1000) == pytest.approx(800, rel=0.01)
+    assert taught(*[800] * 200).corrected(1000) == pytest.approx(840, rel=0.01)
+
+
 def test_a_model_that_reports_less_brings_later_estimates_down_but_not_below_what_it_reports() -> None:
     counts = [taught(*[8000] * times, estimated=10_000).corrected(10_000) for times in range(20)]
     assert counts[0] == 10_000

@@ -162,3 +162,60 @@ def test_two_routes_to_one_model_learn_together() -> None:
     assert sample is not None
     sample.learn(Usage(input_tokens=before * 2))
     assert second.tokens(user(TEXT)) > before * 1.3
+
+
+WINDOW = 20_000
+DIGITS = "1" * 30_000
+"""Nearly as many tokens as bytes, by the estimate."""
+
+
+def wire(content: Any) -> bytes:
+    return json.dumps(user(content)).encode()
+
+
+def estimator(calibration: Calibration | None = None) -> Estimator:
+    return Estimator(named("qwen-text"), "qwen.qwen3-coder-next", calibration)
+
+
+@pytest.mark.parametrize(
+    ("content", "exceeds"),
+    [
+        ("x" * 10_000, False),
+        (DIGITS[:19_000], False),
+        (DIGITS, True),
+        ("word " * 6_000, False),
+        ("word " * 40_000, True),
+        ([{"type": "text", "text": "\n" * 12_000}], False),
+        ([{"type": "text", "text": "\n" * 40_000}], True),
+        ([{"type": "image", "source": {"type": "base64", "data": "A" * 50_000}}], False),
+        ([{"type": "image", "source": {"type": "base64", "data": "iVBORw0KGgo8" * 500}}] * 14, True),
+    ],
+    ids=["few bytes", "fewer bytes than the window", "digits", "words", "more words", "lines", "more lines",
+         "a large image", "many images"],
+)  # fmt: skip
+def test_a_body_is_too_long_when_it_is_likely_to_have_more_tokens_than_the_window(
+    content: Any, exceeds: bool
+) -> None:
+    assert estimator().exceeds(wire(content), WINDOW) is exceeds
+
+
+def test_what_was_learned_decides_whether_a_body_is_too_long() -> None:
+    calibration = Calibration()
+    raw = wire("word " * 28_000)
+    likely = weighed(json.loads(raw), tokens.OPEN).text
+    assert estimator(calibration).exceeds(raw, int(likely / 1.06))
+    assert not estimator(calibration).exceeds(raw, int(likely / 1.04))
+    for _ in range(8):
+        calibration.learn(20_000, Usage(input_tokens=16_000))
+    assert not estimator(calibration).exceeds(raw, int(likely * 0.85))
+    assert estimator(calibration).exceeds(raw, int(likely * 0.75))
+
+
+@pytest.mark.parametrize("name", ["main_qwen_auto_mode", "subagent_qwen_auto_mid_system", "compact_opus"])
+def test_no_body_is_read_in_vain_and_none_is_overlooked_for_the_glance_at_its_bytes(name: str) -> None:
+    body = json.loads(fixture(name))
+    body["messages"] *= 12
+    raw = json.dumps(body).encode()
+    likely = Calibration().likely(weighed(body, tokens.OPEN).text)
+    assert estimator().exceeds(raw, int(likely * 0.99))
+    assert not estimator().exceeds(raw, int(likely * 1.01) + 1)
