@@ -16,6 +16,8 @@ WRITE_HIGH: Final = 256 * 1024
 SMALL: Final = 16 * 1024
 """Below this a head and its body are joined, so that they leave in one TLS record and one packet train."""
 
+UNHANDLED: Final = "sent an answer that the gateway could not handle"
+
 Report = Callable[[BaseException], None]
 
 
@@ -118,7 +120,10 @@ class UpstreamConnection(asyncio.Protocol):
         if self._body_done:
             self._try_to(self._finish)
         elif self._body:
-            self._try_to(self._deliver)
+            try:
+                self._deliver()
+            except Exception as error:  # noqa: BLE001  as in _try_to; called for every event, and so written out
+                self._fail(UNHANDLED, cause=error)
         if not self._head_done and self._head_bytes > http1.MAX_HEAD_BYTES:
             self._fail("sent a response head that is too large")
 
@@ -200,13 +205,13 @@ class UpstreamConnection(asyncio.Protocol):
         elif isinstance(cause, http1.HeadError):
             self._fail(f"sent an answer that cannot be trusted ({cause.message})")
         else:
-            self._fail("sent an answer that the gateway could not handle", cause=cause)
+            self._fail(UNHANDLED, cause=cause)
 
     def _try_to(self, act: Callable[[], None]) -> None:
         try:
             act()
         except Exception as error:  # noqa: BLE001  whatever it is, the client has to hear of it
-            self._fail("sent an answer that the gateway could not handle", cause=error)
+            self._fail(UNHANDLED, cause=error)
 
     def _finish(self) -> None:
         """The answer is complete. The connection is free only now that everything that was read has been looked at."""

@@ -62,7 +62,6 @@ class Listener:
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.TimerHandle | None = None
         self._deadline = math.inf
-        self._unwritten: list[ClientConnection] = []
 
     async def start(self, listening: socket.socket, tls: ssl.SSLContext | None = None) -> None:
         """Accept connections on a socket, behind TLS where a context is given."""
@@ -119,17 +118,6 @@ class Listener:
 
     def forget(self, connection: ClientConnection) -> None:
         self._connections.pop(connection, None)
-
-    def flush_later(self, connection: ClientConnection) -> None:
-        """Have what the connection holds written at the end of this turn of the loop."""
-        if not self._unwritten:
-            self.loop.call_soon(self._flush)
-        self._unwritten.append(connection)
-
-    def _flush(self) -> None:
-        unwritten, self._unwritten = self._unwritten, []
-        for connection in unwritten:
-            connection.flush()
 
     def _sweep(self) -> None:
         now = self.loop.time()

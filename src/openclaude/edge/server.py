@@ -47,9 +47,6 @@ class Listening(Owner, Protocol):
     def report(self, error: BaseException) -> None:
         """An exception that no rule foresaw."""
 
-    def flush_later(self, connection: "ClientConnection") -> None:
-        """Have what the connection holds written at the end of this turn of the loop."""
-
 
 class ClientConnection(RequestReader, asyncio.Protocol):
     """One client's connection."""
@@ -59,8 +56,6 @@ class ClientConnection(RequestReader, asyncio.Protocol):
         self._listener = server
         self._transport: asyncio.Transport | None = None
         self._chunked_answer = False
-        self._held: list[bytes] = []
-        self._held_bytes = 0
 
     # asyncio
 
@@ -134,7 +129,6 @@ class ClientConnection(RequestReader, asyncio.Protocol):
     def end(self) -> None:
         if self._chunked_answer:
             self._write(_LAST_CHUNK)
-        self.flush()
         self._exchange = None
         self._answering = False
         if self._paused_since is not None:
@@ -143,7 +137,6 @@ class ClientConnection(RequestReader, asyncio.Protocol):
 
     def abort(self) -> None:
         self._exchange = None
-        self.flush()
         if self._transport is not None:
             self._transport.abort()
 
@@ -231,7 +224,6 @@ class ClientConnection(RequestReader, asyncio.Protocol):
 
     def _linger(self) -> None:
         """Close the sending half and read on for a while: a reset would overtake the answer. Closing TLS is just that."""
-        self.flush()
         transport = self._transport
         if transport is None:
             return
@@ -252,18 +244,6 @@ class ClientConnection(RequestReader, asyncio.Protocol):
         self.end()
 
     def _write(self, data: bytes) -> None:
-        """Hold bytes until the end of this turn of the loop: one system call for a head and its body, or for many events."""
-        if not self._held:
-            self._listener.flush_later(self)
-        self._held.append(data)
-        self._held_bytes += len(data)
-        if self._held_bytes > WRITE_HIGH:
-            self.flush()  # a fast provider fills megabytes in one turn, and only what is written can stop it
-
-    def flush(self) -> None:
-        """Write what is held."""
-        if not self._held:
-            return
-        held, self._held, self._held_bytes = self._held, [], 0
+        """The transport collects what is written in one turn of the loop: a head and its body are one system call."""
         if self._transport is not None:
-            self._transport.write(held[0] if len(held) == 1 else b"".join(held))
+            self._transport.write(data)
