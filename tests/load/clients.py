@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import random
 import re
 import socket
@@ -12,7 +13,7 @@ from typing import cast
 
 import httptools
 
-from load.plans import CLIENT_FAULTS, STALLED_AFTER, Plan, drawn
+from load.plans import CLIENT_FAULTS, READ_ON, STALLED_AFTER, STALLED_FOR, Plan, drawn
 
 PATIENCE = 120.0
 """Seconds beyond its plan after which a stream counts as hung."""
@@ -48,7 +49,7 @@ class Reader(asyncio.Protocol):
         self.alive = False
         self._parser = httptools.HttpResponseParser(self)
         self._line = b""
-        self._stalls = False
+        self._stops_at = math.inf
         self.begin(stalls=False)
 
     def begin(self, *, stalls: bool) -> None:
@@ -58,14 +59,14 @@ class Reader(asyncio.Protocol):
         self._line = b""
         self._stopped = False
         self._gap = ""
-        self._stalls = stalls
+        self._stops_at = STALLED_AFTER if stalls else math.inf
 
     def send(self, data: bytes) -> None:
         self._transport.write(data)
 
-    def resume(self) -> None:
-        """Read on, and do not stop again."""
-        self._stalls = False
+    def resume(self, *, events: float = math.inf) -> None:
+        """Read on, for so many events."""
+        self._stops_at = self.events + events
         if self.alive:
             self._transport.resume_reading()
 
@@ -80,7 +81,7 @@ class Reader(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._parser.feed_data(data)
-        if self._stalls and self.events >= STALLED_AFTER and self.alive:
+        if self.events >= self._stops_at and self.alive:
             self._transport.pause_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -165,7 +166,7 @@ class Client:
             return "left"
         reader.send(request)
         if plan.stalls or plan.fault in CLIENT_FAULTS:
-            await asyncio.wait({reader.over}, timeout=plan.seconds * (0.5 if plan.fault else 1))
+            await _stalled(reader, plan.seconds * (0.5 if plan.fault else 1))
             if plan.fault in CLIENT_FAULTS:
                 self._drop()
                 return "left"
@@ -208,3 +209,13 @@ class Client:
             f"Authorization: Bearer {self._door.login}\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         return head.encode() + body
+
+
+async def _stalled(reader: Reader, seconds: float) -> None:
+    """Let a reader stand still for so long, but for a look at what has come every few minutes."""
+    left = seconds
+    while left > 0 and not reader.over.done():
+        await asyncio.wait({reader.over}, timeout=min(left, STALLED_FOR))
+        left -= STALLED_FOR
+        if left > 0:
+            reader.resume(events=READ_ON)
