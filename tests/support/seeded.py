@@ -345,8 +345,8 @@ MUTANTS: tuple[Mutant, ...] = (
     _change(
         "the gateway goes through a proxy of the environment",
         "edge/upstream.py",
-        "                connection, line = await self._open()\n",
-        '                import os, urllib.parse as u\n                url = u.urlsplit(os.environ["HTTPS_PROXY"])\n                _, writer = await asyncio.open_connection(url.hostname, url.port)\n                writer.write(b"".join(call._held))\n                await writer.drain()\n                writer.close()\n                connection, line = await self._open()\n',
+        "                connection, line = await self._open_somehow()\n",
+        '                import os, urllib.parse as u\n                url = u.urlsplit(os.environ["HTTPS_PROXY"])\n                _, writer = await asyncio.open_connection(url.hostname, url.port)\n                writer.write(b"".join(call._held))\n                await writer.drain()\n                writer.close()\n                connection, line = await self._open_somehow()\n',
         (
             KEPT[0],
             KEPT[1],

@@ -6,9 +6,8 @@ Where they do not, the whole body is read by a real JSON parser.
 
 import json
 import re
-from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     import msgspec
@@ -25,8 +24,7 @@ _OPENING = b'{"model":"'
 _TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s"{}\[\],:]+', re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class ModelField:
+class ModelField(NamedTuple):
     """The model a body asks for, and where its JSON string stands: `body[start:end]`, quotes included."""
 
     name: str

@@ -6,7 +6,7 @@ A route may have a condition beside its pattern: who asks (a sub-agent or not) a
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from openclaude.domain import models
 from openclaude.domain.kinds import Kind
@@ -52,8 +52,7 @@ ANY: Final = Condition()
 """What every request fulfils."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decision(Generic[RouteT]):
+class Decision(NamedTuple, Generic[RouteT]):
     """Where a request goes.
 
     Attributes:

@@ -75,7 +75,8 @@ class UpstreamConnection(asyncio.Protocol):
         self._reset_head()
         if len(pieces) > 1 and len(pieces[0]) + len(pieces[1]) <= SMALL:
             pieces = (pieces[0] + pieces[1], *pieces[2:])
-        cast("SlicedWriter", self._writer).writelines(pieces)
+        if self._writer is not None:
+            self._writer.writelines(pieces)
 
     def write(self, data: bytes) -> None:
         if self._writer is not None:

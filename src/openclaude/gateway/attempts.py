@@ -9,7 +9,7 @@ first, the plan in the end.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from openclaude.credentials.sealed import ClientCredential
@@ -218,7 +218,7 @@ class Attempts:
                 raise  # to be reported; the client does not wait for it
             place = decision
             if place is not self._own:
-                place = replace(decision, reason=self._reason(), renamed=True, moved=True)
+                place = decision._replace(reason=self._reason(), renamed=True, moved=True)
             self._send(place, kept[0], field)
 
         own = decision is self._own

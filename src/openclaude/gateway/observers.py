@@ -39,7 +39,8 @@ class UsageMeter:
     def usage(self) -> Usage | None:
         """The last counts seen, or None where there were none in clear."""
         found = dict(_USAGE.findall(self._head))
-        found.update(_USAGE.findall(self._tail))
+        if self._tail != self._head:  # as they are for a short answer
+            found.update(_USAGE.findall(self._tail))
         if not found:
             return None
         return Usage(int(found.get(b"input_tokens", 0)), int(found.get(b"output_tokens", 0)))

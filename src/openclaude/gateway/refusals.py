@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from openclaude.credentials.sealed import RouteKey
 from openclaude.domain.errors import ApiError
@@ -14,8 +14,7 @@ _WITH_KEY = "sent with the API key in this session's environment, which may have
 _OUTDATED = (b"ExpiredToken", b"RequestExpired", b"UnrecognizedClient", b"InvalidClientTokenId")
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """A call, and the request it makes, with its body's digest."""
 
     call: ProviderCall

@@ -40,7 +40,7 @@ class Sending(BodyAtHand, ABC):
     def _apart(self, size: int, work: Callable[[], T], then: Callable[[T], None]) -> None:
         """Do work on `size` bytes, elsewhere if that takes long; what it raises is the request's answer."""
 
-        def over(outcome: Callable[[], T]) -> None:
+        def over(outcome: "Callable[[], T]") -> None:  # quoted: it would be evaluated for each request
             if self._answer.over:
                 return
             try:
