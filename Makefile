@@ -93,7 +93,7 @@ test: $(VENV)/.dev $(CLIENT)/.installed $(EARLIER) system ## every test, the rea
 	$(BIN)/python -m pytest $(XDIST) --dist=worksteal $(PYTEST)
 
 faults: $(VENV)/.dev ## every fault of providers and clients, in every mode; the table is .cache/faults/report.md
-	FAULTS_REPORT=.cache/faults/report.md $(BIN)/python -m pytest $(XDIST) --dist=worksteal tests/faults $(PYTEST)
+	FAULTS=all FAULTS_REPORT=.cache/faults/report.md $(BIN)/python -m pytest $(XDIST) --dist=worksteal tests/faults $(PYTEST)
 
 nightly: $(VENV)/.dev ## the fuzz tests with 20,000 examples each
 	FUZZ_EXAMPLES=20000 $(BIN)/python -m pytest $(XDIST) --dist=worksteal tests/fuzz $(PYTEST)

@@ -6,12 +6,12 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from faults.matrix import client_cells, provider_cells
+from faults.matrix import client_cells, host_cells, provider_cells
 from faults.stand import make_kit
 
 
 def main(ids: Sequence[str]) -> None:
-    cells = {**provider_cells(), **client_cells()}
+    cells = {**provider_cells(), **client_cells(), **host_cells()}
     with tempfile.TemporaryDirectory(prefix="openclaude-faults-") as name:
         folder = Path(name)
         kit = make_kit(folder)

@@ -136,15 +136,28 @@ class Stand:
             await serving
         self._listening.close()
 
-    async def status(self) -> dict[str, Any]:
-        """What the gateway says of itself."""
-        assert self._reader is not None
+    @property
+    def ended(self) -> bool:
+        """Whether the gateway has come to its end."""
+        return self._serving is not None and self._serving.done()
+
+    def tell(self, request: Mapping[str, Any]) -> None:
+        """Say something to the gateway, as its supervisor does."""
         assert self._writer is not None
-        self._writer.write(b'{"id": 1, "op": "status"}\n')
+        self._writer.write(json.dumps({"id": 1, **request}).encode() + b"\n")
+
+    async def answer(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Say something, and wait for the answer."""
+        assert self._reader is not None
+        self.tell(request)
         while True:
             line = json.loads(await self._reader.readline())
             if line.get("id") == 1:
                 return dict(line)
+
+    async def status(self) -> dict[str, Any]:
+        """What the gateway says of itself."""
+        return await self.answer({"op": "status"})
 
     # requests
 
