@@ -46,12 +46,10 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request as the client sent it: its login, its model, the first bytes of its body, the length of all, who asks."""
+    """What a client asked: with which login, for which model, and whether it is a sub-agent. Its body is not here."""
 
     credential: ClientCredential | None
     field: ModelField
-    held: bytes
-    length: int
     agent: bool = False
 
 
@@ -87,7 +85,7 @@ class Attempts:
         self._answer = answer
         self._own = decision
         self._asked = asked
-        self._kept = [asked.held]
+        self._kept: list[bytes] = []
         self._complete = False
         self._committed = False
         self._original: Refusal | None = None
@@ -96,10 +94,16 @@ class Attempts:
         self._wall = self._stands_against(decision)
         self._order = self._planned(routes)
 
-    def begin(self) -> None:
-        """Try the first place; another one than its own route only when the whole body is there."""
+    def begin(self, held: bytes, length: int) -> None:
+        """Try the first place; another one than its own route only when the whole body is there.
+
+        Args:
+            held: the first bytes of the client's body, or all of it.
+            length: bytes of the whole body.
+        """
+        self._kept.append(held)
         if self._order[0] is self._own:
-            self._open(self._order.pop(0), self._asked.held, self._asked.field, self._asked.length)
+            self._open(self._order.pop(0), held, self._asked.field, length)
 
     # the client's end
 

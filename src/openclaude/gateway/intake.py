@@ -225,9 +225,9 @@ class Intake:
                 answer.let_go()
             self._next = opened(services, answer, credential, decision, held, field, length)
             return
-        asked = Asked(credential, field, held, length, agent=self._is_agent())
+        asked = Asked(credential, field, agent=self._is_agent())
         self._next = attempts = Attempts(services, self._routing.table, answer, decision, asked)
-        attempts.begin()
+        attempts.begin(held, length)
 
     def _unrouted(self, field: ModelField) -> None:
         self._answer.record.model = field.name[:200]

@@ -1,4 +1,5 @@
 import json
+import sys
 
 import pytest
 
@@ -389,3 +390,16 @@ def test_a_route_without_a_fallback_is_not_watched() -> None:
     gateway = FallbackGateway()
     gateway.first().answer(529, OVERLOADED)
     assert (gateway.client.status, gateway.client.body, len(gateway.calls)) == (529, OVERLOADED, 1)
+
+
+def test_nothing_holds_a_body_that_is_not_needed_any_more() -> None:
+    gateway = FallbackGateway(SONNET)
+    raw = json.dumps({"model": OPUS, "max_tokens": 1, "messages": []}).encode()
+    before = sys.getrefcount(raw)
+    exchange = gateway.begin(length=len(raw))
+    exchange.body(raw)
+    exchange.body_complete()
+    assert sys.getrefcount(raw) > before
+    gateway.calls[0].receiver.head(200, [], None)
+    gateway.calls[0].pieces.clear()
+    assert sys.getrefcount(raw) == before
