@@ -57,7 +57,7 @@ class Origin:
 class SafeHeaders:
     """Headers that cannot carry a credential: the constructor refuses every name that could."""
 
-    __slots__ = ("pairs",)
+    __slots__ = ("_named", "pairs")
 
     def __init__(self, pairs: Iterable[Header] = ()) -> None:
         kept = tuple(pairs)
@@ -65,6 +65,7 @@ class SafeHeaders:
         if found:
             raise CredentialInHeadersError(f"{min(found).decode()} may not be an ordinary header")
         self.pairs = kept
+        self._named: dict[bytes, list[bytes]] | None = None
 
     def __iter__(self) -> Iterator[Header]:
         return iter(self.pairs)
@@ -77,14 +78,22 @@ class SafeHeaders:
 
     def get_all(self, name: bytes) -> list[bytes]:
         """Every value of `name` (given in lower case), in order."""
-        return [value for key, value in self.pairs if key.lower() == name]
+        return list(self._values().get(name, ()))
 
     def get(self, name: bytes) -> bytes | None:
         """The first value of `name` (given in lower case), or None."""
-        for key, value in self.pairs:
-            if key.lower() == name:
-                return value
-        return None
+        found = self._values().get(name)
+        return None if found is None else found[0]
+
+    def _values(self) -> dict[bytes, list[bytes]]:
+        """The values by name; looked for once, since a head that a client repeats has the same headers (edge/known)."""
+        named = self._named
+        if named is None:
+            named = {}
+            for key, value in self.pairs:
+                named.setdefault(key.lower(), []).append(value)
+            self._named = named  # when it is whole: another thread may read it
+        return named
 
 
 class Endpoint(enum.Enum):

@@ -48,7 +48,7 @@ HUGE = 1024 * 1024
 def weight(pieces: Sequence[bytes]) -> int:
     """How much work a body is: its bytes, or `HEAVY` when it is made of many small values."""
     size = sum(map(len, pieces))
-    if size >= HEAVY:
+    if size >= HEAVY or size < _MANY:
         return size
     if sum(piece.count(b"{") for piece in pieces) < _MANY:
         return size

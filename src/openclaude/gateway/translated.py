@@ -337,4 +337,5 @@ class TranslatedExchange(SendingAgain):
 
     def _note(self, codes: Iterable[str]) -> None:
         record = self._answer.record
-        record.notes += tuple(code for code in codes if code not in record.notes)
+        if codes:
+            record.notes += tuple(code for code in codes if code not in record.notes)

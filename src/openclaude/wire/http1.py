@@ -228,7 +228,15 @@ _DATE = re.compile(rb"[A-Z][a-z]{2}, (\d\d) ([A-Z][a-z]{2}) (\d{4}) (\d\d):(\d\d
 
 def date(headers: Sequence[Header]) -> datetime | None:
     """The time a response's Date header tells (RFC 9110, IMF-fixdate), aware, in UTC; None without a readable one."""
-    value = next((value for name, value in headers if name.lower() == b"date"), b"")
+    for name, value in headers:
+        if name.lower() == b"date":
+            return _read_date(value)
+    return None
+
+
+@functools.lru_cache(maxsize=16)
+def _read_date(value: bytes) -> datetime | None:
+    """A provider says the same for as long as a second lasts."""
     found = _DATE.fullmatch(value)
     if found is None or found[2] not in _MONTHS:
         return None
