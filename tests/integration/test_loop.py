@@ -36,6 +36,13 @@ model = "qwen.qwen3-coder-next"
 region = "us-west-2"
 
 [[routes]]
+match = "moves"
+to = "bedrock"
+model = "qwen.qwen3-coder-next"
+region = "us-west-2"
+when_unsupported = "claude-haiku-5-5"
+
+[[routes]]
 match = "converse"
 to = "bedrock"
 model = "amazon.nova-pro-v1:0"
@@ -146,7 +153,8 @@ def load(gateway: Watched, large: list[bytes]) -> None:
 
 def test_no_callback_of_the_loop_takes_20_ms(world: World, tmp_path: Path) -> None:
     gateway = start(world, tmp_path, inline=False)
-    load(gateway, [images("converse"), images("invoke"), conversation("converse"), conversation("invoke")])
+    bodies = [images("converse"), images("invoke"), conversation("converse"), conversation("invoke")]
+    load(gateway, [*bodies, images("moves"), conversation("moves")])
     assert gateway.end() < (LIMIT, "")
 
 

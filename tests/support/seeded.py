@@ -244,7 +244,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "a body without a model is shown",
         "gateway/intake.py",
         'self._refuse(ApiError(400, "invalid_request_error", f"openClaude: {error}"))',
-        'self._refuse(ApiError(400, "invalid_request_error", f"openClaude: {error} in {whole[:600]!r}"))',
+        'self._refuse(ApiError(400, "invalid_request_error", f"openClaude: {error} in {held[0][:600]!r}"))',
     ),
     _with_secrets(
         "the AWS secret key is in an error's text",
@@ -290,7 +290,7 @@ MUTANTS: tuple[Mutant, ...] = (
     _change(
         "the prompt is logged as the model",
         "gateway/intake.py",
-        "        record.model = field.name[:200]\n",
+        "        record.model = asked[:200]\n",
         "        record.model = held.decode()[:290]\n",
     ),
     _change(

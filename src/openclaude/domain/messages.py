@@ -58,6 +58,13 @@ def may_still_lead(prefix: bytes) -> bool:
 
 def find_model(body: bytes) -> ModelField:
     """The model of a whole body. A second `model` key wins, as in every common JSON parser."""
+    name = model_of(body)
+    start, end = _value_span(body)
+    return ModelField(name, start, end)
+
+
+def model_of(body: bytes) -> str:
+    """The model a whole body names, without looking where. A second `model` key wins. Raises NoModelError."""
     import msgspec  # noqa: PLC0415  see _decoder
 
     try:
@@ -66,8 +73,7 @@ def find_model(body: bytes) -> ModelField:
         raise NoModelError(f"the body needs a string `model`: {error}") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise NoModelError(f"the body is not valid JSON: {error}") from None
-    start, end = _value_span(body)
-    return ModelField(name, start, end)
+    return name
 
 
 @cache

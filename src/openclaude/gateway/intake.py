@@ -13,11 +13,18 @@ from openclaude.credentials.sealed import ClientCredential
 from openclaude.domain.errors import ApiError
 from openclaude.domain.http import Endpoint
 from openclaude.domain.kinds import AGENT_HEADER
-from openclaude.domain.messages import ModelField, NoModelError, find_model, leading_model, may_still_lead
+from openclaude.domain.messages import (
+    ModelField,
+    NoModelError,
+    find_model,
+    leading_model,
+    may_still_lead,
+    with_model,
+)
 from openclaude.domain.models import normalise
 from openclaude.domain.routes import Decision
 from openclaude.gateway.attempts import Asked, Attempts
-from openclaude.gateway.deciding import Decider, Facts, Outcome
+from openclaude.gateway.deciding import Decider, Facts
 from openclaude.gateway.exchange import FINISHED, HEAVY, Answer, Services
 from openclaude.gateway.opening import exact_model, opened
 from openclaude.gateway.routes import Route, Routes, SignedRoute
@@ -58,12 +65,36 @@ def unrouted(asked: str, patterns: Sequence[str]) -> ApiError:
     )
 
 
+Arrived = tuple[Decision[Route] | None, bytes, ModelField]
+"""Where a request goes, its whole body under the name it has there, and where that name stands in it."""
+
+
+def _looked_at(decider: Decider[Route], held: list[bytes], field: ModelField, facts: Facts) -> Arrived:
+    """Let a body decide, of which `field` is the model as far as its first bytes tell. It runs apart.
+
+    Raises:
+        ApiError: 400, see `Decider.decide` and `exact_model`.
+    """
+    whole = b"".join(held)
+    held.clear()
+    found = decider.decide(field.name, whole, facts)
+    decision = None if found is None else found.decision
+    if decision is None or not decision.moved:
+        return decision, whole, field
+    exact = exact_model(whole, field)
+    # Here and not where it is sent, because it copies the body.
+    renamed = with_model(whole, exact, decision.name)
+    end = exact.end + len(renamed) - len(whole)
+    return decision, renamed, ModelField(decision.name, exact.start, end)
+
+
 class Intake:
     """Holds a request's first bytes until its route is known, then hands everything to the route's exchange."""
 
     __slots__ = (
         "_answer",
         "_credential",
+        "_field",
         "_held",
         "_keeps",
         "_next",
@@ -84,6 +115,7 @@ class Intake:
         self._size = 0
         self._next: Exchange | None = None
         self._undecided = True
+        self._field: ModelField | None = None
         self._keeps = True
 
     def body(self, data: bytes) -> None:
@@ -137,9 +169,9 @@ class Intake:
         if decision is None and is_final:
             self._unrouted(field)
         elif decision is not None and is_final:
-            self._open(decision, prefix, field)
+            self._open(decision, prefix, field, field.name, self._answer.request.content_length or self._size)
         else:
-            self._undecided = False
+            self._undecided, self._field = False, field
 
     def _by_name(self, field: ModelField) -> tuple[Decision[Route] | None, bool]:
         """What the name and the headers decide, and whether nothing else has a say."""
@@ -162,28 +194,31 @@ class Intake:
     # the whole body
 
     def _decide_whole(self) -> None:
-        whole = b"".join(self._held)
-        self._held = []
-        try:
-            field = leading_model(whole) if self._answer.request.content_length is not None else None
-            field = field or find_model(whole)
-        except NoModelError as error:
-            self._refuse(ApiError(400, "invalid_request_error", f"openClaude: {error}"))
-            return
+        held, self._held = self._held, []
+        field = self._field
+        if field is None:
+            held = [b"".join(held)]
+            try:
+                field = find_model(held[0])
+            except NoModelError as error:
+                self._refuse(ApiError(400, "invalid_request_error", f"openClaude: {error}"))
+                return
         decision, is_final = self._by_name(field)
         if is_final:
-            self._arrived(decision, whole, field)
-            return
-        request = self._answer.request
+            self._arrived((decision, b"".join(held), field), field.name)
+        else:
+            self._look(held, field, decision)
+
+    def _look(self, held: list[bytes], field: ModelField, first: Decision[Route] | None) -> None:
+        """Let the whole body decide; `first` is what the name alone does."""
+        request, decider = self._answer.request, self._routing.decider
         facts = Facts(
             agent=self._is_agent(),
             counts=request.endpoint is Endpoint.COUNT_TOKENS,
             login=self._credential is not None,
         )
-        decider = self._routing.decider
-        size = len(whole) if decider.is_ready(decision) else HEAVY
 
-        def then(outcome: Callable[[], Outcome[Route] | None]) -> None:
+        def then(outcome: Callable[[], Arrived]) -> None:
             if self._answer.over:
                 return
             try:
@@ -191,33 +226,31 @@ class Intake:
             except ApiError as error:
                 self._refuse(error)
             else:
-                self._arrived(None if found is None else found.decision, whole, field)
+                self._arrived(found, field.name)
 
-        self._services.apart(size, lambda: decider.decide(field.name, whole, facts), then)
+        size = self._size if decider.is_ready(first) else HEAVY
+        self._services.apart(size, lambda: _looked_at(decider, held, field, facts), then)
 
-    def _arrived(self, decision: Decision[Route] | None, whole: bytes, field: ModelField) -> None:
+    def _arrived(self, found: Arrived, asked: str) -> None:
         """The route of a request whose whole body is at hand."""
+        decision, whole, field = found
         if decision is None:
             self._unrouted(field)
             return
-        if decision.moved:
-            try:
-                field = exact_model(whole, field)
-            except ApiError as error:
-                self._refuse(error)
-                return
-        self._open(decision, whole, field)
+        self._open(decision, whole, field, asked, len(whole))
         if self._next is not None:
             self._next.body_complete()
 
     # what is decided
 
-    def _open(self, decision: Decision[Route], held: bytes, field: ModelField) -> None:
-        record, length = self._answer.record, self._answer.request.content_length
-        record.model = field.name[:200]
-        record.slot = self._routing.slot_of(normalise(field.name))
+    def _open(
+        self, decision: Decision[Route], held: bytes, field: ModelField, asked: str, length: int
+    ) -> None:
+        """Begin the exchange with `held` of a body of this length; `asked` is the model as the client calls it."""
+        record = self._answer.record
+        record.model = asked[:200]
+        record.slot = self._routing.slot_of(normalise(asked))
         self._held = []
-        length = self._size if length is None else length
         services, answer, credential = self._services, self._answer, self._credential
         if decision.route.fallback is None or answer.request.endpoint is not Endpoint.MESSAGES:
             if not isinstance(decision.route, SignedRoute):
@@ -225,8 +258,8 @@ class Intake:
                 answer.let_go()
             self._next = opened(services, answer, credential, decision, held, field, length)
             return
-        asked = Asked(credential, field, agent=self._is_agent())
-        self._next = attempts = Attempts(services, self._routing.table, answer, decision, asked)
+        tried = Asked(credential, field, agent=self._is_agent())
+        self._next = attempts = Attempts(services, self._routing.table, answer, decision, tried)
         attempts.begin(held, length)
 
     def _unrouted(self, field: ModelField) -> None:

@@ -130,6 +130,15 @@ def test_a_moved_request_that_names_two_models_is_refused() -> None:
     assert gateway.error["message"] == "openClaude: the body names two different models"
 
 
+def test_where_a_body_names_its_model_twice_the_name_that_counts_is_replaced() -> None:
+    gateway = Gateway(elsewhere=HAIKU)
+    raw = body(messages=says(PNG), metadata={"model": "x"})[:-1] + b', "mod\\u0065l": "qwen-3-coder[1m]"}'
+    send(gateway, raw)
+    sent = gateway.transport.calls[0].body
+    assert sent == raw.replace(b'"qwen-3-coder[1m]"', f'"{HAIKU}"'.encode())
+    assert json.loads(sent)["model"] == HAIKU
+
+
 def test_a_long_name_of_the_model_is_replaced_as_a_whole() -> None:
     gateway = Gateway(elsewhere=HAIKU)
     raw = body(messages=says(PNG)).replace(b"qwen-3-coder", b" qwen-3-coder[1m] ")
