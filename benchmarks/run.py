@@ -41,8 +41,11 @@ Reasons = dict[tuple[str, bool, bool], str]
 class Bench:
     """One run: what is asked for, and what was found so far."""
 
-    def __init__(self, upstream: Upstream, *, repetitions: int, seconds: float) -> None:
+    def __init__(
+        self, upstream: Upstream, *, repetitions: int, seconds: float, peer_repetitions: int | None = None
+    ) -> None:
         self.results = Results()
+        self._peer_repetitions = peer_repetitions or repetitions
         self._upstream = upstream
         self._repetitions = repetitions
         self._seconds = seconds
@@ -99,7 +102,7 @@ class Bench:
     def _row(self, row: Row, taking_part: list[Running]) -> None:
         for repetition in range(self._repetitions):
             for each in tuple(taking_part):
-                if repetition >= PEER_REPETITIONS and each.gateway and each.gateway.kind == "peer":
+                if repetition >= self._peer_repetitions and each.gateway and each.gateway.kind == "peer":
                     continue
                 try:
                     figures = measure.run(each, row, self._upstream, seconds=self._seconds)
@@ -108,6 +111,7 @@ class Bench:
                     taking_part.remove(each)
                 else:
                     self.results.add(row.key, each.name, figures)
+        self.results.save(CACHE / "last.json")  # a run that breaks off leaves what it has
         say(tables.line(self.results, row.key))
 
     def _memory(self, running: Running, mode: Mode) -> None:
@@ -137,9 +141,8 @@ class Bench:
         """Cold starts, and the launch of the client."""
         for gateway in gateways:
             try:
-                self.results.cold[gateway.name] = starts.cold(
-                    gateway, self._upstream, repetitions=self._repetitions
-                )
+                often = self._peer_repetitions if gateway.kind == "peer" else self._repetitions
+                self.results.cold[gateway.name] = starts.cold(gateway, self._upstream, repetitions=often)
                 say(f"cold start {gateway.name} {self.results.cold[gateway.name]}")
             except BenchError as error:
                 self.results.fail("cold start", gateway.name, str(error))
@@ -155,7 +158,7 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def about(*, repetitions: int, seconds: float) -> dict[str, str]:
+def about(args: argparse.Namespace) -> dict[str, str]:
     """When, where and with what."""
     cpu = {
         line.partition(":")[2].strip()
@@ -170,7 +173,7 @@ def about(*, repetitions: int, seconds: float) -> dict[str, str]:
         "python": f"CPython {platform.python_version()}, uvloop {metadata.version('uvloop')}, {ssl.OPENSSL_VERSION}",
         "node": installing.node_version(),
         "commit": commit(),
-        "how": f"{repetitions} repetitions of {seconds:g} s ({min(repetitions, PEER_REPETITIONS)} of other gateways), interleaved",
+        "how": f"{args.reps} repetitions of {args.seconds:g} s ({min(args.reps, args.peer_reps)} of other gateways), interleaved",
     }
 
 
@@ -198,13 +201,13 @@ def named(names: str, known: Sequence[str], what: str) -> list[str]:
 
 
 def whole_run(bench: Bench, gateways: Sequence[Gateway], wanted: Sequence[Row], *, extras: bool) -> None:
-    """Everything, mode after mode."""
-    for mode in MODES:
+    """Everything, mode after mode; the longest, without TLS, comes last."""
+    if extras:
+        bench.starts(gateways)
+    for mode in reversed(MODES):
         chosen = [row for row in wanted if row.mode == mode]
         if chosen:
             bench.mode(mode, gateways, chosen, memory=extras and bool(rows.STREAMS[mode]))
-    if extras:
-        bench.starts(gateways)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -213,6 +216,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--rows", default="", help="names of rows, with commas")
     parser.add_argument("--gateways", default="", help="names of gateways, with commas")
     parser.add_argument("--reps", type=int, default=REPETITIONS)
+    parser.add_argument("--peer-reps", type=int, default=PEER_REPETITIONS)
     parser.add_argument("--seconds", type=float, default=SECONDS)
     args = parser.parse_args(argv)
     try:
@@ -220,10 +224,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         chosen = [GATEWAYS[name] for name in named(args.gateways, list(GATEWAYS), "gateway")]
         whole = not args.rows and not args.gateways
         with Upstream() as upstream:
-            bench = Bench(upstream, repetitions=args.reps, seconds=args.seconds)
+            bench = Bench(
+                upstream, repetitions=args.reps, seconds=args.seconds, peer_repetitions=args.peer_reps
+            )
+            bench.results.about = about(args)
             able = bench.introduce(chosen)
             whole_run(bench, able, wanted, extras=not args.rows)
-        bench.results.about = about(repetitions=args.reps, seconds=args.seconds)
         bench.results.save(RESULTS if whole else CACHE / "last.json")
         if whole:
             report.write(bench.results)

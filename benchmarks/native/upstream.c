@@ -15,6 +15,7 @@
 // Each delta's text is "T" and 18 digits, the CLOCK_MONOTONIC nanosecond at which it was written, so that a client on the
 // same machine knows how long it was under way. Every request body is read to its end and summed.
 #include "link.h"
+#include <signal.h>
 #include <strings.h>
 #include <zlib.h>
 
@@ -511,6 +512,7 @@ static int wait_for(struct epoll_event *events) {
 }
 
 int main(int count, char **words) {
+    signal(SIGPIPE, SIG_IGN);  // TLS writes without MSG_NOSIGNAL
     const char sentence[] = "The quick brown fox jumps over the lazy dog, then edits src/main.py again. ";
     while (strlen(answer_text) + sizeof sentence + sizeof END_OF_ANSWER < sizeof answer_text) strcat(answer_text, sentence);
     strcat(answer_text, END_OF_ANSWER);
