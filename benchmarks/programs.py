@@ -141,6 +141,7 @@ class Upstream:
         ]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         ports = json.loads(_output(self._process).readline())
+        self.pid = self._process.pid
         self.plain: int = ports["plain"]
         self.tls: int = ports["tls"]
 
@@ -157,6 +158,8 @@ class Upstream:
         return self._ask("/stats")
 
     def _ask(self, target: str) -> dict[str, Any]:
+        if self._process.poll() is not None:
+            raise RuntimeError(f"the upstream ended by itself with {self._process.returncode}")
         with closing(http.client.HTTPConnection("127.0.0.1", self.plain, timeout=30)) as connection:
             connection.request("GET", target)
             read: dict[str, Any] = json.load(connection.getresponse())

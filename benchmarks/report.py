@@ -88,7 +88,7 @@ def _targets(results: Results) -> list[str]:
 def _floor(results: Results) -> list[str]:
     """How much of the distance to nginx is Python's, and how much is openClaude's."""
     lines = []
-    for row in results.rows:
+    for row in rows.BY_KEY:
         floor = results.ratio(row, LIMIT, of=FLOOR)
         ours, own = results.ratio(row, LIMIT), results.ratio(row, FLOOR)
         if floor and ours and own:

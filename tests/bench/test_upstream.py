@@ -2,6 +2,10 @@
 
 import http.client
 import json
+import os
+import signal
+import socket
+import ssl
 import zlib
 from collections.abc import Iterator
 
@@ -62,3 +66,27 @@ def test_it_sums_every_body_and_finds_a_word_wherever_it_is_cut(upstream: Upstre
     after = upstream.stats()
     assert [after[name] - before[name] for name in ("requests", "marked", "same")] == [3, 2, 1]
     assert after["last_crc"] == f"{zlib.crc32(b'nothing of it'):08x}"
+
+
+def test_it_survives_a_client_that_has_gone_when_its_stream_goes_on(upstream: Upstream) -> None:
+    upstream.control(events=50, pace=0, hold=1)
+    teller = http.client.HTTPConnection("127.0.0.1", upstream.plain, timeout=10)
+    teller.request("GET", "/stats")
+    teller.getresponse().read()  # from here on its connection is an old one, and is served in the order of what arrives
+    context = ssl.create_default_context(cafile=upstream.certificates.authority)
+    with context.wrap_socket(
+        socket.create_connection(("127.0.0.1", upstream.tls), timeout=10), server_hostname="localhost"
+    ) as client:
+        body = b'{"stream":true}'
+        client.sendall(b"POST /v1/messages HTTP/1.1\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+        said = b""
+        while b"text_delta" not in said:
+            said += client.recv(65_536)
+        os.kill(upstream.pid, signal.SIGSTOP)
+        teller.request("GET", "/release")
+    os.kill(upstream.pid, signal.SIGCONT)
+    try:
+        assert teller.getresponse().status == 200
+    finally:
+        teller.close()
+    assert post(upstream, "/v1/messages", body)
