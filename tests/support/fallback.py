@@ -46,9 +46,15 @@ WHOLE = json.dumps(
 
 
 class FallbackGateway(Gateway):
-    """`names` is the fallback of the Claude route, `of_qwen` that of the haiku slot's."""
+    """`names` is the fallback of the Claude route, `of_qwen` that of the haiku slot's; `elsewhere` is its `when_unsupported`."""
 
-    def __init__(self, *names: str, spill_at: float | None = None, of_qwen: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        *names: str,
+        spill_at: float | None = None,
+        of_qwen: tuple[str, ...] = (),
+        elsewhere: str = "",
+    ) -> None:
         super().__init__()
         signing = SignFor(region="us-west-2")
         invoke = InvokeAdapter(
@@ -67,7 +73,9 @@ class FallbackGateway(Gateway):
             ),
             (
                 "qwen-3-coder",
-                SignedRoute("bedrock", signing, converse, self.keys, QWEN, None, watched(QWEN), qwens),
+                SignedRoute(
+                    "bedrock", signing, converse, self.keys, QWEN, None, watched(QWEN, elsewhere), qwens
+                ),
             ),
         ]
         self.pipeline = Pipeline(RouteTable(routes), self.services, [], {"haiku": "qwen-3-coder"})

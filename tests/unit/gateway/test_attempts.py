@@ -174,6 +174,20 @@ def test_a_place_whose_model_lacks_what_the_request_needs_is_passed_over() -> No
     assert gateway.client.headers[b"x-openclaude-model"] == b"us.anthropic.claude-opus-5-5"
 
 
+def test_a_request_that_its_own_model_could_not_serve_falls_back_from_where_it_was_moved_to() -> None:
+    gateway = FallbackGateway(ON_BEDROCK, elsewhere=SONNET)
+    source = {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}
+    picture = [{"role": "user", "content": [{"type": "image", "source": source}]}]
+    call = gateway.first("qwen-3-coder", messages=picture)
+    assert json.loads(call.body)["model"] == SONNET
+    call.answer(529, OVERLOADED)
+    assert gateway.where == [ANTHROPIC, BEDROCK]
+    assert b"opus" in gateway.calls[1].authorized.request.target
+    assert json.loads(gateway.calls[1].body)["messages"] == picture
+    gateway.calls[1].answer(200, ANSWER)
+    assert (gateway.client.status, reason(gateway)) == (200, "fallback: overloaded")
+
+
 def test_a_safety_check_goes_past_a_model_that_is_no_claude() -> None:
     gateway = FallbackGateway("qwen-3-coder", ON_BEDROCK)
     classifier = {
