@@ -5,7 +5,7 @@ A fault has one variant or several; a cell of the matrix is a fault in one mode,
 
 import zlib
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 from time import time
 from typing import Literal
@@ -24,7 +24,10 @@ Then = Literal["keep", "close", "reset", "hold"]
 
 @dataclass(frozen=True)
 class Says:
-    """One answer. `pieces` are its body, `raw` are bytes outside of the framing, `interim` heads before its own."""
+    """One answer. `pieces` are its body, `raw` are bytes outside of the framing, `interim` heads before its own.
+
+    `at` is the time of its date header, if not now.
+    """
 
     pieces: Sequence[bytes] = ()
     status: int = 200
@@ -37,6 +40,7 @@ class Says:
     interim: bytes = b""
     then: Then = "keep"
     bytewise: bool = False
+    at: float | None = None
 
     @property
     def sent(self) -> bytes:
@@ -52,6 +56,7 @@ class Says:
             [("content-type", self.kind), *self.headers],
             length=length if self.framing == "length" else None,
             chunked=self.framing == "chunked",
+            at=self.at,
         )
         if self.framing == "chunked":
             body = b"".join(map(chunk, self.pieces)) + (b"0\r\n\r\n" if self.ended else b"")
@@ -71,6 +76,7 @@ class Variant:
         stage: what is done to the providers before the request.
         rotating: whether a look-up finds other AWS keys each time.
         good_after: the answer after which the provider is well again.
+        translated: whether it makes no sense on the pass-through route.
     """
 
     id: str
@@ -80,7 +86,7 @@ class Variant:
     stage: Callable[[Provider], Awaitable[None]] | None = None
     rotating: bool = False
     good_after: int | None = None
-    only: tuple[str, ...] = ()
+    translated: bool = False
 
     def expect(self, mode: Mode) -> Expect:
         return self.rule[mode.family]
@@ -95,7 +101,7 @@ class Fault:
 
     def of(self, mode: Mode) -> tuple[Variant, ...]:
         """The variants that make sense in a mode."""
-        return tuple(each for each in self.variants if not each.only or mode.provider in each.only)
+        return tuple(each for each in self.variants if not (each.translated and mode.passes))
 
 
 # connections -------------------------------------------------------------------------------------------------------
@@ -208,18 +214,23 @@ def _drip(mode: Mode) -> Says:
     return _good(mode, bytewise=True)
 
 
+_NO_JSON = b"event: content_block_delta\ndata: {not json\n\n"
+
+
 def _malformed(mode: Mode) -> Says:
     """A frame whose checksum is wrong, or JSON and events that are none."""
     pieces = mode.pieces()
-    if mode.family == "stream":
+    if mode.framed:
         damaged = pieces[2][:-1] + bytes([pieces[2][-1] ^ 0x41])
         return Says([*pieces[:2], damaged, *pieces[3:]], kind=mode.content_type)
-    return Says([*pieces[:2], b"\ndata: {not json\n\n", *pieces[3:]], kind=mode.content_type)
+    return Says([*pieces[:2], _NO_JSON, *pieces[3:]], kind=mode.content_type)
 
 
 def _other_bytes(mode: Mode) -> Says:
     """A frame with right checksums whose payload is no JSON."""
     pieces = mode.pieces()
+    if not mode.framed:
+        return Says([*pieces[:2], _NO_JSON, *pieces[3:]], kind=mode.content_type)
     event = "chunk" if mode.id == "invoke-stream" else "contentBlockDelta"
     odd = eventstream.frame({":event-type": event, ":message-type": "event"}, b"{not json")
     return Says([*pieces[:2], odd, *pieces[3:]], kind=mode.content_type)
@@ -241,8 +252,10 @@ def _bomb(mode: Mode) -> Says:
 
 def _in_20_seconds(mode: Mode) -> Says:
     """A `retry-after` that is a date, which has to be made when the answer is."""
-    until = (("retry-after", formatdate(time() + 20, usegmt=True)),)
-    return _says_no(429, "rate_limit_error", "ThrottlingException", until)(mode)
+    now = time()
+    until = (("retry-after", formatdate(now + 20, usegmt=True)),)
+    says = _says_no(429, "rate_limit_error", "ThrottlingException", until)(mode)
+    return replace(says, at=now)
 
 
 _INSIDE: Rule = {
@@ -328,7 +341,7 @@ FAULTS: tuple[Fault, ...] = (
                 says=_says_no(403, "permission_error", "ExpiredTokenException"),
                 rotating=True,
                 good_after=1,
-                only=("bedrock",),
+                translated=True,
             ),
         ),
     ),
@@ -379,7 +392,7 @@ FAULTS: tuple[Fault, ...] = (
         "malformed",
         (
             Variant("damaged", rules.garbled(), says=_malformed),
-            Variant("no-json", rules.garbled(), says=_other_bytes, only=("bedrock",)),
+            Variant("no-json", rules.garbled(), says=_other_bytes, translated=True),
         ),
     ),
     _one("error-inside", _INSIDE, says=_fails_inside),

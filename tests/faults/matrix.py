@@ -1,7 +1,7 @@
 """Every cell by its id, and a way to play some of them in a process of their own: `python -m faults.play ID ...`."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from faults.client_faults import CLIENT_FAULTS
 from faults.faults import FAULTS
 from faults.leaving import play_client_fault
 from faults.lifecycle import HOST_FAULTS, LOADS, play_host_fault
-from faults.modes import MODES
+from faults.modes import MODES, Mode
 from faults.stand import Kit
 
 Cell = Callable[[Kit, Path], Result]
@@ -29,21 +29,21 @@ def sample(cells: Mapping[str, Cell], width: int) -> dict[str, Cell]:
     return {names[at]: cells[names[at]] for at in taken}
 
 
-def provider_cells() -> dict[str, Cell]:
+def provider_cells(modes: Sequence[Mode] = MODES) -> dict[str, Cell]:
     """S3: 32 faults of a provider in six modes."""
     return {
         f"S3-{number:02}-{fault.id}-{mode.id}": partial(play_fault, fault=fault, mode=mode)
         for number, fault in enumerate(FAULTS, 1)
-        for mode in MODES
+        for mode in modes
     }
 
 
-def client_cells() -> dict[str, Cell]:
+def client_cells(modes: Sequence[Mode] = MODES) -> dict[str, Cell]:
     """S4: 12 faults of a client in six modes."""
     return {
         f"S4-{number:02}-{fault.id}-{mode.id}": partial(play_client_fault, fault=fault, mode=mode)
         for number, fault in enumerate(CLIENT_FAULTS, 1)
-        for mode in MODES
+        for mode in modes
     }
 
 

@@ -19,7 +19,11 @@ from openclaude.simulator import anthropic, bedrock, claude_on_aws
 from openclaude.simulator.script import Answer, StreamError, say
 
 REGION = "us-west-2"
-HOSTS = {"anthropic": anthropic.HOST, "bedrock": bedrock.host(REGION)}
+HOSTS = {
+    "anthropic": anthropic.HOST,
+    "bedrock": bedrock.host(REGION),
+    "mantle": claude_on_aws.mantle_host(REGION),
+}
 CLAUDE = "us.anthropic.claude-opus-5-5"
 CONFIG = f"""
 [[routes]]
@@ -37,6 +41,13 @@ match = "opus-on-aws"
 to = "bedrock"
 model = "{CLAUDE}"
 region = "{REGION}"
+
+[[routes]]
+match = "sonnet-on-aws"
+to = "bedrock"
+via = "messages"
+model = "anthropic.claude-sonnet-4-6"
+region = "{REGION}"
 """
 WORDS = "some words of a simulated answer, cut into several pieces of a stream"
 COUNTED = 1234
@@ -50,7 +61,7 @@ class Mode:
 
     id: str
     family: Family
-    provider: Literal["anthropic", "bedrock"]
+    provider: Literal["anthropic", "bedrock", "mantle"]
     model: str
     encode: Callable[[Answer], Sequence[bytes]]
     content_type: str
@@ -63,6 +74,11 @@ class Mode:
     @property
     def passes(self) -> bool:
         return self.family.startswith("pass")
+
+    @property
+    def framed(self) -> bool:
+        """Whether its provider streams frames of AWS's instead of server-sent events."""
+        return self.content_type == _FRAMES
 
     @property
     def host(self) -> str:
@@ -82,7 +98,7 @@ class Mode:
 
     def failing(self) -> list[bytes]:
         """A stream that ends with its provider's own word that it is overloaded."""
-        name = "overloaded_error" if self.passes else "serviceUnavailableException"
+        name = "serviceUnavailableException" if self.framed else "overloaded_error"
         return list(self.encode(Answer(say(WORDS).parts, error=StreamError(name, "too many", after=3))))
 
 
@@ -143,3 +159,15 @@ MODES = (
         "/v1/messages/count_tokens?beta=true",
     ),
 )
+MESSAGES = (
+    Mode("messages-stream", "stream", "mantle", "sonnet-on-aws", _sse, _SSE),
+    Mode(
+        "messages-whole",
+        "whole",
+        "mantle",
+        "sonnet-on-aws",
+        lambda answer: _cut(anthropic.message(answer, "claude-sonnet-4-6")),
+        _JSON,
+    ),
+)
+"""Two more ways, beyond the matrix: AWS's own Messages endpoint."""

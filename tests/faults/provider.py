@@ -261,10 +261,15 @@ async def good_bye(peer: Peer) -> None:
 
 
 def head(
-    status: int, headers: Sequence[Header], *, length: int | None = None, chunked: bool = False
+    status: int,
+    headers: Sequence[Header],
+    *,
+    length: int | None = None,
+    chunked: bool = False,
+    at: float | None = None,
 ) -> bytes:
     """The head of an answer, with a date as every provider sends one."""
-    lines = [f"HTTP/1.1 {status} Whatever", f"date: {formatdate(usegmt=True)}"]
+    lines = [f"HTTP/1.1 {status} Whatever", f"date: {formatdate(at, usegmt=True)}"]
     lines += [f"{name}: {value}" for name, value in headers]
     if length is not None:
         lines.append(f"content-length: {length}")

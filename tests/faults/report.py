@@ -29,8 +29,8 @@ def summary(rows: Sequence[Row]) -> str:
     every = Counter(row.suite for row in rows)
     good = Counter(row.suite for row in rows if row.passed)
     suites = ", ".join(f"{name} {good[name]}/{count}" for name, count in sorted(every.items()))
-    slowest = max((row.took for row in rows if row.suite == "S4"), default=0.0)
-    extra = max((row.attempts for row in rows if row.suite == "S3"), default=1) - 1
+    slowest = max((row.took for row in rows if row.suite.startswith("S4")), default=0.0)
+    extra = max((row.attempts for row in rows if row.suite.startswith("S3")), default=1) - 1
     return (
         f"{good.total()}/{every.total()} cells ({suites}): {sum(row.leaks for row in rows)} leaks, "
         f"{sum(row.hung for row in rows)} hung, {sum(row.lost_rows for row in rows)} lost log lines, "

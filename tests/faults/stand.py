@@ -215,7 +215,7 @@ class Stand:
         for number, keys in enumerate(self.keys.used):
             for name, value in keys.items():
                 hidden[f"AWS {name} {number}"] = value
-                allowed[f"AWS {name} {number}"] = () if name == "secret_key" else ("bedrock",)
+                allowed[f"AWS {name} {number}"] = () if name == "secret_key" else ("bedrock", "mantle")
         index = Index(hidden)
         places = {name: bytes(data) for name, data in self.provider.tally.arrived.items()}
         places["client"] = b"\0".join(bytes(each.everything) for each in self.people)
