@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 PROVIDER_FAULTS = ("overloaded", "failing", "closed-early", "reset", "cut", "rubbish")
 CLIENT_FAULTS = ("leaves", "leaves-early")
-STALLED_AFTER, READ_ON = 5, 60
-"""Events that a stalled reader reads before it stops for the first time, and before it stops again."""
+STALLED_AFTER, READ_ON = 5, 300
+"""Events that a stalled reader reads before it stops for the first time, and before it stops again: more than all buffers hold."""
 STALLED_FOR = 200.0
 """Seconds for which it stops each time: one that stops for 300 is given up by the gateway."""
 

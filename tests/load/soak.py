@@ -30,8 +30,8 @@ from openclaude.launcher.hygiene import raise_descriptors
 from openclaude.launcher.state import open_state
 
 MIB = 1024 * 1024
-ORDINARY = 704 * 1024
-"""Bytes of memory that a stream may cost the gateway (ARCHITECTURE.md, "Limits"): mostly TLS's two read buffers of 256 KiB."""
+ORDINARY = 256 * 1024
+"""Bytes of memory that a stream may cost the gateway (ARCHITECTURE.md, "Overload")."""
 STALLED = MIB
 """Bytes that a stream may cost whose client has stopped to read."""
 LATE_P99 = 50

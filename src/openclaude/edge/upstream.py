@@ -10,7 +10,7 @@ import ssl
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, cast
 
 from openclaude.credentials.sealed import AuthorizedRequest
 from openclaude.domain.errors import ApiError
@@ -25,6 +25,8 @@ from openclaude.ports import Receiver
 CONNECT_SECONDS: Final = 10.0
 IDLE_SECONDS: Final = 30.0
 """How long an unused connection is kept; providers close theirs after a minute or more."""
+READ_HIGH: Final = 64 * 1024
+"""Bytes of an answer that wait, still encrypted, for a client that does not read; asyncio's own are 256 KiB."""
 MAX_AGE: Final = 300.0
 """Seconds after which a connection is not used again, so that a name that moved is followed however busy a session is."""
 QUIET_SECONDS: Final = 1.0
@@ -172,12 +174,14 @@ class Pool:
 
     async def _secured(self, plain: socket.socket) -> tuple[UpstreamConnection, Line]:
         try:
-            _, connection = await self._loop.create_connection(
+            transport, connection = await self._loop.create_connection(
                 lambda: UpstreamConnection(self), sock=plain, ssl=self._tls, server_hostname=self.origin.host
             )
         except BaseException:
             plain.close()
             raise
+        # asyncio's types know this method of TLS transports no more than its documentation does.
+        cast("Any", transport).set_read_buffer_limits(high=READ_HIGH)
         now = self._clock()
         return connection, Line(plain, now, now)
 

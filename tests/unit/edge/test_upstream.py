@@ -209,6 +209,16 @@ async def test_a_connection_is_used_for_one_request_after_the_other(scene: Scene
     assert scene.upstream.connections == 1
 
 
+async def test_the_system_watches_the_connection_that_is_used(scene: Scene) -> None:
+    scene.upstream.behaviour = Serving()
+    await scene.ask()
+    [pool] = scene.transport._pools.values()
+    [line] = pool._lines.values()
+    assert line.socket.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        assert line.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 30_000
+
+
 ENDS = {
     "an orderly end": lambda peer: peer.close(patience=0.02),
     "an end without a word": Peer.drop,
