@@ -36,9 +36,9 @@ STALLED = MIB
 """Bytes that a stream may cost whose client has stopped to read."""
 LATE_P99 = 50
 """Milliseconds by which the loop may be late at the 99th percentile."""
-GROWTH, GROWING_BLOCKS = 32 * MIB, 0.05
-"""What the gateway may have grown between the first and the last third of a run. Its memory grows for an hour while TLS's buffers
-are used to their ends for the first time; a leak of Python's shows in the number of small objects, which has no such excuse."""
+GROWTH, GROWING_BLOCKS = 16 * MIB, 0.05
+"""What the gateway may have grown between the first and the last third of a run: memory, of which 8 MiB are given back at a time,
+and Python's small objects, in which a leak shows first."""
 LONG = 300.0
 """Seconds from which a run says something of growth: before, buffers are still being used for the first time."""
 RAMP = 0.05

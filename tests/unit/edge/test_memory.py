@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from openclaude.edge.memory import TRIM_AT, Trimmer
+
 GROWTH = """
 import gc, resource, sys
 from openclaude.edge import memory
@@ -31,3 +33,50 @@ def test_buffers_are_not_mapped_anew_for_every_body() -> None:
     assert faults * 10 < counted("as it is")[0]
     assert threshold > 700
     assert frozen > 1000
+
+
+class Process:
+    """A process whose memory a test sets; giving back makes it as small as it was."""
+
+    def __init__(self) -> None:
+        self.bytes = 50 * 1024 * 1024
+        self.trims = 0
+
+    def trim(self) -> None:
+        self.trims += 1
+        self.bytes = 52 * 1024 * 1024
+
+
+def test_memory_is_given_back_when_there_is_enough_of_it_and_not_before() -> None:
+    process = Process()
+    trimmer = Trimmer(lambda: process.bytes, process.trim)
+    trimmer.look()
+    process.bytes += TRIM_AT - 1
+    trimmer.look()
+    assert process.trims == 0
+    process.bytes += 1
+    trimmer.look()
+    assert process.trims == 1
+    trimmer.look()
+    assert process.trims == 1
+    process.bytes = 52 * 1024 * 1024 + TRIM_AT
+    trimmer.look()
+    assert process.trims == 2
+
+
+HOLES = """
+from openclaude.edge import memory
+memory.settle()
+trimmer = memory.Trimmer()
+kept = [(bytearray(200_000), bytearray(5_000)) for _ in range(400)]
+kept = [small for _, small in kept]
+before = memory._resident()
+trimmer.look()
+print(before - memory._resident())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="malloc_trim is glibc's; CI runs on Linux")
+def test_holes_between_what_is_kept_are_given_back() -> None:
+    done = subprocess.run([sys.executable, "-c", HOLES], capture_output=True, text=True, check=True)
+    assert int(done.stdout) > 50_000_000
