@@ -30,7 +30,7 @@ from openclaude.launcher.hygiene import raise_descriptors
 from openclaude.launcher.state import open_state
 
 MIB = 1024 * 1024
-ORDINARY = 256 * 1024
+ORDINARY = 640 * 1024
 """Bytes of memory that a stream may cost the gateway (ARCHITECTURE.md, "Overload")."""
 STALLED = MIB
 """Bytes that a stream may cost whose client has stopped to read."""
