@@ -37,8 +37,8 @@ STALLED = MIB
 LATE_P99 = 50
 """Milliseconds by which the loop may be late at the 99th percentile."""
 GROWTH, GROWING_BLOCKS = 16 * MIB, 0.05
-"""What the gateway may have grown between the first and the last third of a run: memory, of which 8 MiB are given back at a time,
-and Python's small objects, in which a leak shows first."""
+"""What the gateway may have grown between the first and the last third of a run: memory, or a tenth of all, since it is given back
+in portions, and Python's small objects, in which a leak shows first."""
 LONG = 300.0
 """Seconds from which a run says something of growth: before, buffers are still being used for the first time."""
 RAMP = 0.05
@@ -95,7 +95,7 @@ class Report:
         found = [f"lost: {line}" for line in self.lost]
         if self.memory["streams"] > self.memory["bound"]:
             found.append(f"the streams cost {self.memory['streams'] / MIB:.1f} MiB")
-        if self.memory["growth"] > GROWTH and self.load.seconds >= LONG:
+        if self.memory["growth"] > max(GROWTH, self.memory["most"] / 10) and self.load.seconds >= LONG:
             found.append(f"the gateway grew by {self.memory['growth'] / MIB:.1f} MiB")
         if self.blocks["growth"] > GROWING_BLOCKS * self.blocks["mean"] and self.load.seconds >= LONG:
             found.append(f"Python's objects have grown by {self.blocks['growth']:.0f} blocks")

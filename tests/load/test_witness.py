@@ -69,7 +69,7 @@ def test_a_plan_is_read_out_of_a_request_as_it_was_written() -> None:
 
 GOOD = Report(
     Load(LONG, 10, 2, (1, 2), settled=SETTLED),
-    memory={"streams": 1, "bound": 1, "growth": 0},
+    memory={"streams": 1, "bound": 1, "growth": 0, "most": 1},
     blocks={"mean": 1000, "growth": 0},
     descriptors={"begin": 18, "end": 18},
     late={"p99": 1},
@@ -80,8 +80,8 @@ GOOD = Report(
     "change",
     [
         {"lost": ["one"]},
-        {"memory": {"streams": 2, "bound": 1, "growth": 0}},
-        {"memory": {"streams": 1, "bound": 1, "growth": GROWTH + 1}},
+        {"memory": {"streams": 2, "bound": 1, "growth": 0, "most": 1}},
+        {"memory": {"streams": 1, "bound": 1, "growth": GROWTH + 1, "most": 1}},
         {"blocks": {"mean": 1000, "growth": 1000 * GROWING_BLOCKS + 1}},
         {"descriptors": {"begin": 18, "end": 19}},
         {"late": {"p99": LATE_P99}},

@@ -15,7 +15,7 @@ _MALLOPT: Final = {
 every time (`tests/unit/edge/test_memory.py` counts the faults)."""
 
 TRIM_AT: Final = 8 * 1024 * 1024
-LOOK_SECONDS: Final = 5.0
+LOOK_SECONDS: Final = 15.0
 _YOUNG: Final = 20_000
 """Objects that come to be before the collector looks at them. A request's own go by reference counting; decoding a body
 of 150 kB makes thousands, and the collector's default of 700 would walk them several times for nothing."""
@@ -48,7 +48,7 @@ class Trimmer:
     """Gives back to the system what glibc keeps of buffers that were freed.
 
     Connections that were full for a while leave holes behind which glibc never gives back by itself: a gateway would
-    grow with every busy hour. It costs a millisecond for every 8 MiB (measured), so it is done in small portions.
+    grow with every busy hour. It costs a millisecond for every 8 MiB (measured), so it is done seldom, and in portions.
 
     Args:
         resident: bytes of memory this process has.
@@ -63,9 +63,9 @@ class Trimmer:
         self._least = self._resident()
 
     def look(self) -> None:
-        """Give back, if there is more by `TRIM_AT` than after the last time."""
+        """Give back, if there is more by `TRIM_AT`, and by a quarter, than after the last time."""
         now = self._resident()
-        if now - self._least >= TRIM_AT:
+        if now - self._least >= max(TRIM_AT, self._least // 4):
             self._trim()
             self._least = self._resident()
         else:

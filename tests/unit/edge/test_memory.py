@@ -39,12 +39,12 @@ class Process:
     """A process whose memory a test sets; giving back makes it as small as it was."""
 
     def __init__(self) -> None:
-        self.bytes = 50 * 1024 * 1024
+        self.bytes = 20 * 1024 * 1024
         self.trims = 0
 
     def trim(self) -> None:
         self.trims += 1
-        self.bytes = 52 * 1024 * 1024
+        self.bytes = 22 * 1024 * 1024
 
 
 def test_memory_is_given_back_when_there_is_enough_of_it_and_not_before() -> None:
@@ -59,7 +59,7 @@ def test_memory_is_given_back_when_there_is_enough_of_it_and_not_before() -> Non
     assert process.trims == 1
     trimmer.look()
     assert process.trims == 1
-    process.bytes = 52 * 1024 * 1024 + TRIM_AT
+    process.bytes = 22 * 1024 * 1024 + TRIM_AT
     trimmer.look()
     assert process.trims == 2
 
