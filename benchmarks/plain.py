@@ -13,6 +13,13 @@ import uvloop
 from openclaude.cli.main import main
 
 
+class Opened:
+    """What the dialling code is handed as its transport: it sets what only TLS transports have."""
+
+    def set_read_buffer_limits(self, **limits: int) -> None:
+        """Bytes that wait encrypted; here none do."""
+
+
 class PlainLoop(uvloop.Loop):
     """A loop that dials without TLS."""
 
@@ -21,7 +28,8 @@ class PlainLoop(uvloop.Loop):
     ) -> Any:
         """As uvloop's, without `ssl` and what belongs to it."""
         kept = {name: value for name, value in options.items() if not name.startswith(("ssl", "server_h"))}
-        return await super().create_connection(protocol_factory, host, port, **kept)
+        _, protocol = await super().create_connection(protocol_factory, host, port, **kept)
+        return Opened(), protocol
 
 
 def plain_loop() -> asyncio.AbstractEventLoop:
