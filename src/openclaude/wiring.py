@@ -124,7 +124,7 @@ async def serve(plan: Plan) -> None:
         doors.open(door)
     channel = await _to_supervisor(plan, running.operations(stopping), stopping, report)
     memory.settle()
-    memory.Trimmer().keep(loop.call_later)
+    memory.Trimmer(idle=lambda: not services.in_flight).keep(loop.call_later)
     after = {"after": plan.reason} if plan.reason else {}
     log.event("started", version=__version__, port=str(port), pid=str(os.getpid()), **after)
     for route in plan.config.routes:

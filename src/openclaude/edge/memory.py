@@ -53,19 +53,28 @@ class Trimmer:
     Args:
         resident: bytes of memory this process has.
         trim: gives back; by default glibc's malloc_trim(3), and nothing with another C library.
+        idle: whether nobody waits for this process.
     """
 
     def __init__(
-        self, resident: Callable[[], int] | None = None, trim: Callable[[], object] | None = None
+        self,
+        resident: Callable[[], int] | None = None,
+        trim: Callable[[], object] | None = None,
+        idle: Callable[[], bool] = lambda: False,
     ) -> None:
         self._resident = resident or _resident
         self._trim = trim or _malloc_trim()
-        self._least = self._resident()
+        self._idle = idle
+        self._worked = False
+        self._least = self._begin = self._resident()
 
     def look(self) -> None:
-        """Give back, if there is more by `TRIM_AT`, and by a quarter, than after the last time."""
+        """Give back, if there is more by `TRIM_AT`, and by a quarter, than after the last time; and once after work."""
         now = self._resident()
-        if now - self._least >= max(TRIM_AT, self._least // 4):
+        idle = self._idle()
+        rested = idle and self._worked and now - self._begin >= TRIM_AT
+        self._worked = not idle
+        if rested or now - self._least >= max(TRIM_AT, self._least // 4):
             self._trim()
             self._least = self._resident()
         else:

@@ -64,6 +64,23 @@ def test_memory_is_given_back_when_there_is_enough_of_it_and_not_before() -> Non
     assert process.trims == 2
 
 
+def test_what_a_busy_time_leaves_is_given_back_once_it_is_over() -> None:
+    process, waiting = Process(), [1]
+    trimmer = Trimmer(lambda: process.bytes, process.trim, lambda: not waiting)
+    process.bytes += TRIM_AT
+    trimmer.look()
+    left = process.bytes + TRIM_AT - 1
+    process.bytes = left
+    trimmer.look()
+    assert process.trims == 1
+    waiting.clear()
+    trimmer.look()
+    assert process.trims == 2
+    process.bytes = left
+    trimmer.look()
+    assert process.trims == 2
+
+
 HOLES = """
 from openclaude.edge import memory
 memory.settle()
