@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -363,18 +364,37 @@ async def test_a_look_up_that_breaks_is_told_and_tried_again(error: Exception, t
     assert material(await machine.fetch())[0] == "AK2"
 
 
-async def test_a_look_up_never_holds_the_event_loop_for_20_ms(machine: Machine) -> None:
-    """The loop's thread is watched: its work in CPU time, which other load on the machine cannot change, and its waits."""
-    (machine.folder / "credentials").write_text("[default]\naws_access_key_id=AK\naws_secret_access_key=s\n")
-    work = wait = 0.0
-    done = asyncio.ensure_future(machine.fetch())
-    while not done.done():
-        worked, waited = time.thread_time(), time.monotonic()
-        await asyncio.sleep(0)
-        work, wait = max(work, time.thread_time() - worked), max(wait, time.monotonic() - waited)
-    assert material(done.result())[0] == "AK"
-    assert work < 0.020
-    assert wait < 0.250
+async def test_a_look_up_waits_apart_from_the_event_loop(machine: Machine) -> None:
+    """The keys are in a pipe that only this loop fills: a look-up that held the loop would never get them.
+
+    What it does on the loop's own thread is counted in CPU time, which other load on the machine cannot change; the least
+    of three, since the first one loads modules.
+    """
+    pipe = machine.folder / "keys"
+    os.mkfifo(pipe)
+    (machine.folder / "config").write_text(f"[profile work]\ncredential_process = cat {pipe}\n")
+    least = float("inf")
+    keys: object = None
+    for name in ("AK1", "AK2", "AK3"):
+        answer = b'{"Version": 1, "AccessKeyId": "%b", "SecretAccessKey": "s"}' % name.encode()
+        work, filled = 0.0, False
+        machine.now += ANEW
+        asked = machine.fetch(profile="work") if keys is None else machine.renew(keys, profile="work")
+        done = asyncio.ensure_future(asked)
+        while not done.done():
+            worked = time.thread_time()
+            await asyncio.sleep(0)
+            work = max(work, time.thread_time() - worked)
+            if not filled:
+                with suppress(OSError):  # nobody has opened it yet
+                    writer = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+                    filled = os.write(writer, answer) > 0
+                    os.close(writer)
+        assert filled
+        keys = done.result()
+        assert material(keys)[0] == name
+        least = min(least, work)
+    assert least < 0.020
 
 
 async def test_the_platform_s_key_is_for_the_platform_and_bedrock_s_for_bedrock(
