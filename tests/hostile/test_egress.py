@@ -41,8 +41,8 @@ class LeakyAdapter:
         headers = SafeHeaders([*good.headers, (b"anthropic-note", self._secret)])
         return UpstreamRequest(good.method, good.target, headers, content_length)
 
-    def response_headers(self, headers: Any) -> Any:
-        return self._inner.response_headers(headers)
+    def shown(self, headers: Any) -> Any:
+        return self._inner.shown(headers)
 
 
 def leaking(front: Front, model: str, secret: bytes) -> None:

@@ -6,7 +6,9 @@ What the client sends and what it reads: client sheet §2 and §6, and Anthropic
 
 import functools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
 
 from openclaude.domain.errors import ApiError
 from openclaude.domain.http import Endpoint, Header, InboundRequest, SafeHeaders, UpstreamRequest
@@ -35,6 +37,12 @@ RESPONSE_NAMES = frozenset(
     },
 )
 RESPONSE_PREFIXES = (b"anthropic-",)
+PLAN_PREFIX = b"anthropic-ratelimit-unified-"
+"""Begins the names of the headers that tell of a login's plan."""
+PLAN_STATUS = PLAN_PREFIX + b"status"
+"""The one header that every answer to a plan's login has."""
+_REQUEST_ID = b"request-id"
+_NAME = itemgetter(0)
 _QUERY = re.compile(rb"(\?beta=(true|false))?")
 
 
@@ -58,9 +66,9 @@ class AnthropicAdapter:
         target, headers = _common(inbound.endpoint, inbound.query, inbound.headers)
         return UpstreamRequest(b"POST", target, headers, content_length)
 
-    def response_headers(self, headers: Sequence[Header]) -> list[Header]:
+    def shown(self, headers: Sequence[Header]) -> "Shown":
         """What the client is shown of a response's head; framing headers are the server's own."""
-        return [headers[place] for place in _shown(tuple([name for name, _ in headers]))]
+        return _shown(tuple(map(_NAME, headers)))
 
 
 @functools.lru_cache(maxsize=64)
@@ -71,9 +79,41 @@ def _common(endpoint: Endpoint, query: bytes, headers: SafeHeaders) -> tuple[byt
     return endpoint.path + query, SafeHeaders(_allowed(headers, REQUEST_NAMES, REQUEST_PREFIXES))
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the names of a response's headers tell.
+
+    Attributes:
+        pick: gives those of the headers that the client is shown.
+        request_id: gives the header with the provider's name of the request, the last of them; None without one.
+        plan: gives the first one with the plan's status; None without one.
+        encoded: whether the body is coded, so that nothing can be read in it.
+    """
+
+    pick: Callable[[Sequence[Header]], tuple[Header, ...]]
+    request_id: Callable[[Sequence[Header]], Header] | None
+    plan: Callable[[Sequence[Header]], Header] | None
+    encoded: bool
+
+
 @functools.lru_cache(maxsize=256)
-def _shown(names: tuple[bytes, ...]) -> tuple[int, ...]:
-    """Where in a response's head the headers stand that the client is shown; providers send the same names again."""
-    shown = _allowed([(name, b"") for name in names], RESPONSE_NAMES, RESPONSE_PREFIXES)
-    kept = {name for name, _ in shown}
-    return tuple(place for place, name in enumerate(names) if name in kept)
+def _shown(names: tuple[bytes, ...]) -> Shown:
+    """Providers send the same names again and again."""
+    keys = [name.lower() for name in names]
+    kept = [
+        place for place, key in enumerate(keys) if key in RESPONSE_NAMES or key.startswith(RESPONSE_PREFIXES)
+    ]
+    identities = [place for place, key in enumerate(keys) if key == _REQUEST_ID]
+    return Shown(
+        _picking(kept),
+        itemgetter(identities[-1]) if identities else None,
+        itemgetter(keys.index(PLAN_STATUS)) if PLAN_STATUS in keys else None,
+        b"content-encoding" in keys,
+    )
+
+
+def _picking(places: Sequence[int]) -> Callable[[Sequence[Header]], tuple[Header, ...]]:
+    """What takes the headers at these places; `itemgetter` gives a tuple for two places and more."""
+    if len(places) > 1:
+        return itemgetter(*places)
+    return lambda headers: tuple(headers[place] for place in places)

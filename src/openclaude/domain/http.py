@@ -97,16 +97,23 @@ class SafeHeaders:
 
 
 class Endpoint(enum.Enum):
-    """The operations the gateway serves; the value is the method and the path behind the base URL."""
+    """The operations the gateway serves; the value is the method and the path behind the base URL.
+
+    Attributes:
+        path: the path behind the base URL.
+        label: its name in the log.
+    """
 
     MESSAGES = (b"POST", b"/v1/messages")
     COUNT_TOKENS = (b"POST", b"/v1/messages/count_tokens")
     MODELS = (b"GET", b"/v1/models")
     HELLO = (b"GET", b"/api/hello")
 
-    @property
-    def path(self) -> bytes:
-        return self.value[1]
+    def __init__(self, _: bytes, path: bytes) -> None:
+        self.path = path
+        self.label = self.name.lower()
+
+    __hash__ = object.__hash__  # no call of Python; a member equals itself only
 
 
 class InboundRequest(NamedTuple):

@@ -12,12 +12,10 @@ class LoopClock:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
+        self.monotonic: Callable[[], float] = self._loop.time  # read several times for each request
 
     def now(self) -> datetime:
         return datetime.now(UTC)
-
-    def monotonic(self) -> float:
-        return self._loop.time()
 
     def call_later(self, seconds: float, action: Callable[[], None]) -> Timer:
         return self._loop.call_later(seconds, action)

@@ -4,5 +4,5 @@ Pipeline: decides where a request goes and hands it to the exchange of that rout
 Passthrough: relays bytes to the Anthropic API and back.
 Translated: collects the body, translates it for Bedrock, signs it, and translates the answer as it arrives.
 Local: answers from here.
-Observer: sees a copy of what passes, synchronously, and can neither delay nor break it.
+UsageMeter: sees a copy of what passes, for the log.
 """

@@ -166,7 +166,7 @@ class Answer:
         self._client = client
         self.started_at = services.clock.monotonic()
         self.request = request
-        self.record = AccessRecord(request.id, request.endpoint.name.lower())
+        self.record = AccessRecord(request.id, request.endpoint.label)
         self.started = False
         self.over = False
         self._marks: tuple[Header, ...] = ()

@@ -3,9 +3,8 @@
 Nothing is retried here: the client has its own ladder of eleven attempts, and two ladders multiply.
 """
 
-import functools
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from openclaude.credentials.sealed import ClientCredential
 from openclaude.domain.errors import ApiError
@@ -13,8 +12,7 @@ from openclaude.domain.http import Endpoint, Header
 from openclaude.gateway import refusals, retries
 from openclaude.gateway.exchange import Answer
 from openclaude.gateway.health import Health
-from openclaude.gateway.observers import Observer, UsageMeter, watch, with_usage
-from openclaude.gateway.plan import STATUS
+from openclaude.gateway.observers import UsageMeter
 from openclaude.gateway.retries import Fault
 from openclaude.gateway.routes import PassthroughRoute
 from openclaude.gateway.sweep import Sweep
@@ -49,8 +47,8 @@ class PassthroughExchange:
         "_health",
         "_login",
         "_meter",
+        "_metered",
         "_moved",
-        "_observers",
         "_probe",
         "_quiet_since",
         "_route",
@@ -69,8 +67,8 @@ class PassthroughExchange:
         self._client_slow = self._upstream_slow = False
         self._call: UpstreamCall | None = None
         self._login = 0
+        self._metered = False
         self._meter: UsageMeter | None = None
-        self._observers: list[Observer] = []
 
     def open(
         self,
@@ -131,26 +129,28 @@ class PassthroughExchange:
             self._drop_upstream()
             self._answer.refuse(NO_CONTENT)
             return
-        shown = self._route.adapter.response_headers(headers)
-        marks = _marks(tuple([name for name, _ in shown]))
-        if marks.request_id is not None:
-            named = shown[marks.request_id][1]
-            self._answer.record.upstream_request_id = named.decode("latin-1")[:80]
-        if marks.plan is not None and self._answer.request.endpoint is Endpoint.MESSAGES:
-            self._answer.told_plan(self._login, shown, shown[marks.plan][1])
-        if not marks.encoded:
-            self._meter = UsageMeter()
-            self._observers.append(self._meter)
-        self._answer.start(status, shown, length)
+        answer, told = self._answer, self._route.adapter.shown(headers)
+        shown = told.pick(headers)
+        if told.request_id is not None:
+            answer.record.upstream_request_id = told.request_id(headers)[1].decode("latin-1")[:80]
+        if told.plan is not None and answer.request.endpoint is Endpoint.MESSAGES:
+            answer.told_plan(self._login, shown, told.plan(headers)[1])
+        self._metered = not told.encoded
+        answer.start(status, shown, length)
 
     def data(self, data: bytes) -> None:
-        if self._observers:
-            watch(self._observers, data)
+        if self._metered:
+            meter = self._meter
+            if meter is None:
+                self._meter = UsageMeter(data)
+            else:
+                meter.see(data)
         self._answer.write(data)
 
     def complete(self) -> None:
         self._gone()
-        self._count()
+        if self._meter is not None:
+            self._meter.note(self._answer.record)
         self._answer.end()
 
     def failed(self, error: ApiError) -> None:
@@ -203,7 +203,7 @@ class PassthroughExchange:
 
     def _count(self) -> None:
         if self._meter is not None:
-            with_usage(self._answer.record, self._meter.usage())
+            self._meter.note(self._answer.record)
 
     def _gone(self) -> None:
         self._call = None
@@ -239,23 +239,4 @@ def _redirected(status: int) -> ApiError:
         f"openClaude: api.anthropic.com answered with a redirect ({status}), and a login is never sent after one. "
         "hint: something between this machine and Anthropic rewrites answers",
         retry=False,
-    )
-
-
-class _Marks(NamedTuple):
-    """What the names of an answer's headers tell: where the request id and the plan's status stand, and whether it is coded."""
-
-    request_id: int | None
-    plan: int | None
-    encoded: bool
-
-
-@functools.lru_cache(maxsize=256)
-def _marks(names: tuple[bytes, ...]) -> _Marks:
-    """Providers send the same names again and again."""
-    keys = [name.lower() for name in names]
-    return _Marks(
-        max((place for place, key in enumerate(keys) if key == b"request-id"), default=None),
-        keys.index(STATUS) if STATUS in keys else None,
-        b"content-encoding" in keys,
     )

@@ -15,12 +15,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from openclaude.adapters.anthropic import PLAN_PREFIX, PLAN_STATUS
 from openclaude.domain.http import Header
 from openclaude.domain.models import SLOTS
 
-PREFIX: Final = b"anthropic-ratelimit-unified-"
-STATUS: Final = PREFIX + b"status"
-"""The one header that every answer to a plan's login has."""
+PREFIX: Final = PLAN_PREFIX
+STATUS: Final = PLAN_STATUS
 REJECTED: Final = b"rejected"
 LONGEST: Final = 32 * 86400.0
 """A window that begins anew later than this is not believed; usage credits are counted by the month."""

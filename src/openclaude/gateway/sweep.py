@@ -1,5 +1,6 @@
 """One timer for all exchanges that are watched for silence: an event that goes by costs nothing, not even a look at the clock."""
 
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from openclaude.ports import Clock
@@ -16,28 +17,30 @@ class Watched(Protocol):
 
 
 class Sweep:
-    """Looks at everything that is under way. Without anything no timer runs."""
+    """Looks at everything that is under way. Without anything no timer runs.
+
+    Attributes:
+        add: look at something from now on.
+        discard: look at it no more.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._watched: set[Watched] = set()
-        self._running = False
+        # Both are called for each request: while the timer runs they are the set's own.
+        self.add: Callable[[Watched], None] = self._begin
+        self.discard: Callable[[Watched], None] = self._watched.discard
 
-    def add(self, watched: Watched) -> None:
-        """Look at it from now on."""
-        self._watched.add(watched)
-        if not self._running:
-            self._running = True
-            self._clock.call_later(EVERY, self._look)
-
-    def discard(self, watched: Watched) -> None:
-        """Look at it no more."""
-        self._watched.discard(watched)
+    def _begin(self, watched: Watched) -> None:
+        self.add = self._watched.add
+        self.add(watched)
+        self._clock.call_later(EVERY, self._look)
 
     def _look(self) -> None:
         now = self._clock.monotonic()
         for watched in tuple(self._watched):
             watched.look(now)
-        self._running = bool(self._watched)
-        if self._running:
+        if self._watched:
             self._clock.call_later(EVERY, self._look)
+        else:
+            self.add = self._begin
