@@ -8,7 +8,6 @@ The target that is signed is the target that is sent: it is encoded once more fo
 import functools
 import hashlib
 import hmac
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
 from urllib.parse import quote
@@ -45,46 +44,79 @@ def _signing_key(secret_key: str, day: str, region: str, service: str) -> bytes:
     return key
 
 
-@functools.lru_cache(maxsize=64)
-def _constant_part(
-    method: bytes, host: str, target: bytes, headers: tuple[Header, ...]
-) -> tuple[str, Mapping[str, str]]:
-    """The request line of the canonical request and its signed headers: what a route's requests have in common."""
-    signed = {"host": host}
-    for name, value in headers:
-        if name.lower() in SIGNED_NAMES:
-            signed[name.lower().decode()] = " ".join(value.decode("latin-1").split())
-    path, _, query = target.decode("ascii").partition("?")
-    return f"{method.decode()}\n{quote(path, safe='/-_.~')}\n{query}\n", signed
+class _Begun(NamedTuple):
+    """A signature as far as it is the same for all requests of a second that differ in nothing but their bodies.
 
+    Attributes:
+        canonical: digest of the canonical request, all but the body's own digest, which is its end.
+        inner: the inner digest of the HMAC, of the string to sign without the canonical request's digest, its end.
+        outer: the outer one, without the inner.
+        lines: the header lines, up to the signature.
+    """
 
-def canonical_request(request: Signable, extra: dict[str, str]) -> tuple[str, str]:
-    """The canonical request and its list of signed header names."""
-    start, signed = _constant_part(request.method, request.host, request.target, request.headers)
-    pairs = sorted([*signed.items(), *extra.items()])
-    names = ";".join([name for name, _ in pairs])
-    lines = "".join([f"{name}:{value}\n" for name, value in pairs])
-    return f"{start}{lines}\n{names}\n{request.body_sha256}", names
-
-
-@functools.lru_cache(maxsize=4)
-def _stamp(second: int) -> str:
-    return datetime.fromtimestamp(second, UTC).strftime("%Y%m%dT%H%M%SZ")
+    canonical: "hashlib._Hash"
+    inner: "hashlib._Hash"
+    outer: "hashlib._Hash"
+    lines: bytes
 
 
 def sign(scope: Scope, request: Signable, *, access_key: str, secret_key: str, token: str | None) -> bytes:
     """The header lines that prove the signature, each ended by CRLF: date, token where there is one, authorization."""
-    stamp = _stamp(int(scope.now.timestamp()))
-    day = stamp[:8]
-    extra = {"x-amz-date": stamp}
+    region, service, now = scope
+    method, host, target, headers, body_sha256 = request
+    place = (region, service, method, host, target, headers)
+    begun = _begun(int(now.timestamp()), place, access_key, secret_key, token)
+    canonical, inner, outer = begun.canonical.copy(), begun.inner.copy(), begun.outer.copy()
+    canonical.update(body_sha256.encode())
+    inner.update(canonical.hexdigest().encode())
+    outer.update(inner.digest())
+    return b"%b%b\r\n" % (begun.lines, outer.hexdigest().encode())
+
+
+@functools.lru_cache(maxsize=16)
+def _begun(
+    second: int,
+    place: tuple[str, str, bytes, str, bytes, tuple[Header, ...]],
+    access_key: str,
+    secret_key: str,
+    token: str | None,
+) -> _Begun:
+    region, service, method, host, target, headers = place
+    stamp = datetime.fromtimestamp(second, UTC).strftime("%Y%m%dT%H%M%SZ")
+    signed = {"host": host, "x-amz-date": stamp}
     if token is not None:
-        extra["x-amz-security-token"] = token
-    canonical, names = canonical_request(request, extra)
-    credential_scope = f"{day}/{scope.region}/{scope.service}/aws4_request"
-    digest = hashlib.sha256(canonical.encode()).hexdigest()
-    to_sign = f"AWS4-HMAC-SHA256\n{stamp}\n{credential_scope}\n{digest}"
-    key = _signing_key(secret_key, day, scope.region, scope.service)
-    signature = hmac.digest(key, to_sign.encode(), "sha256").hex()
-    authorization = f"AWS4-HMAC-SHA256 Credential={access_key}/{credential_scope}, SignedHeaders={names}, Signature={signature}"
+        signed["x-amz-security-token"] = token
+    canonical, names = _canonical_start(method, target, headers, signed)
+    credential_scope = f"{stamp[:8]}/{region}/{service}/aws4_request"
+    inner, outer = _keyed(_signing_key(secret_key, stamp[:8], region, service))
+    inner.update(f"AWS4-HMAC-SHA256\n{stamp}\n{credential_scope}\n".encode())
     token_line = f"X-Amz-Security-Token: {token}\r\n" if token is not None else ""
-    return f"X-Amz-Date: {stamp}\r\n{token_line}Authorization: {authorization}\r\n".encode()
+    authorization = (
+        f"AWS4-HMAC-SHA256 Credential={access_key}/{credential_scope}, SignedHeaders={names}, Signature="
+    )
+    lines = f"X-Amz-Date: {stamp}\r\n{token_line}Authorization: {authorization}"
+    return _Begun(hashlib.sha256(canonical.encode()), inner, outer, lines.encode())
+
+
+def _canonical_start(
+    method: bytes, target: bytes, headers: tuple[Header, ...], signed: dict[str, str]
+) -> tuple[str, str]:
+    """The canonical request without the body's digest, and its list of signed header names."""
+    for name, value in headers:
+        if name.lower() in SIGNED_NAMES:
+            signed[name.lower().decode()] = " ".join(value.decode("latin-1").split())
+    pairs = sorted(signed.items())
+    names = ";".join(name for name, _ in pairs)
+    lines = "".join(f"{name}:{value}\n" for name, value in pairs)
+    path, _, query = target.decode("ascii").partition("?")
+    return f"{method.decode()}\n{quote(path, safe='/-_.~')}\n{query}\n{lines}\n{names}\n", names
+
+
+def _keyed(key: bytes) -> "tuple[hashlib._Hash, hashlib._Hash]":
+    """The two digests of an HMAC, to copy and add a text to: less than half of what OpenSSL takes for a whole one."""
+    block = key.ljust(64, b"\0")
+    return hashlib.sha256(block.translate(_INNER)), hashlib.sha256(block.translate(_OUTER))
+
+
+_INNER, _OUTER = (bytes(byte ^ pad for byte in range(256)) for pad in (0x36, 0x5C))
+"""The paddings of HMAC (RFC 2104), as tables."""

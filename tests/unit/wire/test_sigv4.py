@@ -80,3 +80,20 @@ def test_signatures_equal_botocores_for_any_name_body_and_region(name: str, body
     target = f"/model/{quote(name, safe='-_.~')}/converse"
     host = f"bedrock-runtime.{region}.amazonaws.com"
     assert our_lines(target, body, region, host, None) == botocore_lines(target, body, region, host, None)
+
+
+def test_a_signature_is_of_its_own_second_body_keys_and_token_whatever_was_signed_before() -> None:
+    def signed(
+        *, second: int = 7, body: bytes = b"{}", keys: tuple[str, str] = KEYS, token: str | None = None
+    ) -> bytes:
+        signable = Signable(b"POST", "h.example", b"/model/m/converse", (), hashlib.sha256(body).hexdigest())
+        scope = Scope("us-west-2", "bedrock", NOW.replace(second=second, microsecond=999_999))
+        return sign(scope, signable, access_key=keys[0], secret_key=keys[1], token=token)
+
+    def all_kinds() -> list[bytes]:
+        others = [signed(body=b"[]"), signed(keys=(KEYS[0], "other")), signed(token="t"), signed(second=8)]
+        return [signed(), *others]
+
+    first = all_kinds()
+    assert all_kinds() == first
+    assert len({line.rpartition(b"Signature=")[2] for line in first}) == len(first)
