@@ -68,6 +68,7 @@ class Routed:
             "decision": self.outcome.decision.reason,
             "kind": self.outcome.kind.value,
             "needs": self.outcome.need or None,
+            "fallback": list(self.route.fallback),
         }
 
 

@@ -31,6 +31,7 @@ def _facts(shown: Json) -> list[str]:
         "decision": shown["decision"] if shown["decision"] != MATCH else None,
         "kind": shown["kind"],
         "needs": shown["needs"],
+        "fallback": ", then ".join(shown["fallback"]),
         "credential": shown.get("credential"),
         "operation": shown.get("operation"),
         "model id": shown.get("modelId"),

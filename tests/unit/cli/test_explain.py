@@ -122,6 +122,7 @@ def test_json_has_the_route_the_reason_and_the_upstream_request(folder: Path) ->
         "decision",
         "kind",
         "needs",
+        "fallback",
         "upstream",
         "credential",
         "operation",

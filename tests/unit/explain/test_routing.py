@@ -264,3 +264,10 @@ def test_a_route_of_a_kind_is_named_with_the_kind() -> None:
     found = explained(body("claude-haiku-5-5", **asked), parse(MOVING, "config.toml"))
     assert (found["decision"], found["kind"]) == ("match: kind title", "title")
     assert found["reason"] == "the first route that matches is `claude-*` (config.toml:2)"
+
+
+def test_the_fallback_of_the_route_is_shown() -> None:
+    text = CONFIG.replace('to = "anthropic"', 'to = "anthropic"\nfallback = ["opus", "vpc-1"]', 1)
+    config = parse(text, "config.toml")
+    assert explained(body("claude-opus-5-5"), config)["fallback"] == ["opus", "vpc-1"]
+    assert explained(body("vpc-1"), config)["fallback"] == []

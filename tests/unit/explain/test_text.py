@@ -8,6 +8,7 @@ ROUTED = {
     "decision": "match",
     "kind": "other",
     "needs": None,
+    "fallback": [],
 }
 
 
@@ -43,3 +44,8 @@ def test_a_request_that_moved_says_what_its_model_lacks() -> None:
         "model       m\nroute       m*\nreason      it matches\ndecision    unsupported: image\n"
         "kind        main\nneeds       image"
     )
+
+
+def test_who_is_asked_when_the_route_cannot_answer_is_told_in_order() -> None:
+    shown = {**ROUTED, "fallback": ["opus-on-bedrock", "qwen"], "notes": []}
+    assert readable(shown).endswith("\nfallback    opus-on-bedrock, then qwen")
