@@ -57,15 +57,15 @@ def _with_secrets(name: str, file: str, old: str, new: str, *more: Edit, part: s
 
 ANTHROPIC_LINES = (
     "credentials/policies.py",
-    'return AuthorizedRequest(ANTHROPIC, request, "client-login", client=client, lines=lines)',
+    'return AuthorizedRequest(ANTHROPIC, request, "client-login", client)',
 )
 BEDROCK_LINES = (
     "credentials/policies.py",
-    'return AuthorizedRequest(self.origin, request, "aws-signature", lines)',
+    'return AuthorizedRequest(self.origin, request, "aws-signature", SealedLines(lines))',
 )
 KEY_LINES = (
     "credentials/policies.py",
-    'return AuthorizedRequest(self._key.origin, request, "route-key", _vault.get(self._key, bytes))',
+    'return AuthorizedRequest(self._key.origin, request, "route-key", self._key)',
 )
 UPSTREAM_HEADERS = ("gateway/refusals.py", "        headers=SafeHeaders(call.headers),\n")
 KIND = ("gateway/passthrough.py", 'self._answer.record.credential = f"client login ({credential.header})"')
@@ -89,8 +89,9 @@ STATUS = ("cli/status.py", '        "running": True,\n')
 def _lines(where: tuple[str, str], expression: str, name: str) -> Mutant:
     """Something more in the head of a request."""
     file, old = where
-    inner = old.removesuffix(")")
-    return _with_secrets(name, file, old, f'{inner} + b"x-note: " + {expression} + b"\\r\\n")')
+    start, _, handle = old.removesuffix(")").rpartition(", ")
+    more = f'SealedLines(_vault.get({handle}, bytes) + b"x-note: " + {expression} + b"\\r\\n")'
+    return _with_secrets(name, file, old, f"{start}, {more})")
 
 
 def _answer_header(name: str, header: str) -> Mutant:
@@ -144,13 +145,13 @@ MUTANTS: tuple[Mutant, ...] = (
     _change(
         "the first login is used for everybody",
         "credentials/sealed.py",
-        '        _vault.put(self, b"".join(b"%b: %b\\r\\n" % pair for pair in kept))\n',
-        '        global _FIRST\n        _FIRST = globals().get("_FIRST") or b"".join(b"%b: %b\\r\\n" % pair for pair in kept)\n        _vault.put(self, _FIRST)\n',
+        '        super().__init__(b"".join(b"%b: %b\\r\\n" % pair for pair in kept))\n',
+        '        global _FIRST\n        _FIRST = globals().get("_FIRST") or b"".join(b"%b: %b\\r\\n" % pair for pair in kept)\n        super().__init__(_FIRST)\n',
     ),
     _with_secrets(
         "the last request's login is used again",
         *ANTHROPIC_LINES,
-        'before = globals().get("_BEFORE") or _vault.get(client, bytes)\n        globals()["_BEFORE"] = _vault.get(client, bytes)\n        return AuthorizedRequest(ANTHROPIC, request, "client-login", client=client, lines=before)',
+        'before = globals().get("_BEFORE") or client\n        globals()["_BEFORE"] = client\n        return AuthorizedRequest(ANTHROPIC, request, "client-login", before)',
     ),
     # what goes to Bedrock and to Claude Platform
     _lines(BEDROCK_LINES, LOGIN, "the login goes to Bedrock"),
@@ -165,7 +166,7 @@ MUTANTS: tuple[Mutant, ...] = (
     _with_secrets(
         "API keys of all routes are sent together",
         *KEY_LINES,
-        'globals().setdefault("_ALL", []).append(_vault.get(self._key, bytes))\n        return AuthorizedRequest(self._key.origin, request, "route-key", b"".join(dict.fromkeys(globals()["_ALL"])))',
+        'globals().setdefault("_ALL", []).append(_vault.get(self._key, bytes))\n        return AuthorizedRequest(self._key.origin, request, "route-key", SealedLines(b"".join(dict.fromkeys(globals()["_ALL"]))))',
     ),
     _with_secrets(
         "the header list of the last route is used again",

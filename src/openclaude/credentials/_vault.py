@@ -13,7 +13,9 @@ _SECRETS: dict[int, object] = {}
 
 
 def put(handle: object, secret: object) -> None:
-    """Keep a secret for a handle, which takes it out again when it is freed."""
+    """Keep a secret for a handle, which takes it out again when it is freed. A handle stands for one secret, once."""
+    if id(handle) in _SECRETS:
+        raise ValueError(f"a {type(handle).__name__} is sealed already")
     _SECRETS[id(handle)] = secret
 
 

@@ -7,7 +7,14 @@ from datetime import datetime
 from typing import ClassVar, Final
 
 from openclaude.credentials import _vault
-from openclaude.credentials.sealed import AuthorizedRequest, AwsKeys, ClientCredential, RouteKey, _KeyMaterial
+from openclaude.credentials.sealed import (
+    AuthorizedRequest,
+    AwsKeys,
+    ClientCredential,
+    RouteKey,
+    SealedLines,
+    _KeyMaterial,
+)
 from openclaude.domain import aws
 from openclaude.domain.http import Origin, UpstreamRequest
 from openclaude.wire import sigv4
@@ -23,8 +30,7 @@ class Passthrough:
     ORIGIN: ClassVar[Origin] = ANTHROPIC
 
     def authorize(self, request: UpstreamRequest, client: ClientCredential) -> AuthorizedRequest:
-        lines = _vault.get(client, bytes)
-        return AuthorizedRequest(ANTHROPIC, request, "client-login", client=client, lines=lines)
+        return AuthorizedRequest(ANTHROPIC, request, "client-login", client)
 
 
 class KeyFor:
@@ -38,7 +44,7 @@ class KeyFor:
         return self._key.origin
 
     def authorize(self, request: UpstreamRequest) -> AuthorizedRequest:
-        return AuthorizedRequest(self._key.origin, request, "route-key", _vault.get(self._key, bytes))
+        return AuthorizedRequest(self._key.origin, request, "route-key", self._key)
 
 
 class SignFor:
@@ -71,7 +77,7 @@ class SignFor:
             secret_key=material.secret_key,
             token=material.token,
         )
-        return AuthorizedRequest(self.origin, request, "aws-signature", lines)
+        return AuthorizedRequest(self.origin, request, "aws-signature", SealedLines(lines))
 
 
 def bedrock_origin(region: str, *, fips: bool = False, dualstack: bool = False) -> Origin:

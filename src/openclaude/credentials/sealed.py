@@ -18,13 +18,10 @@ class SealedError(TypeError):
     """Something tried to copy or serialise a handle."""
 
 
-class Sealed:
+class Handle:
     """Base of all handles. Identity is the only equality: two handles never compare as equal secrets."""
 
     __slots__ = ("__weakref__",)
-
-    def __del__(self, drop: Callable[[object], None] = _vault.drop) -> None:
-        drop(self)  # bound when the class is made: modules may be gone by the time the last handles are
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} sealed>"
@@ -39,23 +36,43 @@ class Sealed:
         raise SealedError(f"a {type(self).__name__} can be neither copied nor pickled")
 
 
-class ClientCredential(Sealed):
+class Sealed(Handle):
+    """A handle with a secret of its own in the vault: one, for as long as it lives."""
+
+    __slots__ = ()
+
+    def __del__(self, drop: Callable[[object], None] = _vault.drop) -> None:
+        drop(self)  # bound when the class is made: modules may be gone by the time the last handles are
+
+
+class SealedLines(Sealed):
+    """Header lines that carry a credential, each ended by CRLF; a signature's are made for one request.
+
+    `passed` is for edge/egress: what it looked at last that was to leave with this handle, and the beginning of that head.
+    """
+
+    __slots__ = ("passed",)
+
+    def __init__(self, lines: bytes) -> None:
+        self.passed: tuple[tuple[object, ...], bytes] | None = None
+        _vault.put(self, lines)
+
+
+class ClientCredential(SealedLines):
     """The login a client sent with one request.
 
     `header` names the header it came in (lower case; two names joined by ", " when a client sent both).
     `number` is the same for the same login as long as this process lives, and says nothing else of it.
-    `passed` is for edge/egress: what it let leave with this handle last, without the login.
     """
 
-    __slots__ = ("header", "number", "passed")
+    __slots__ = ("header", "number")
 
     def __init__(self, pairs: Iterable[Header]) -> None:
         kept = tuple(pairs)
         if not kept or any(name.lower() not in LOGIN_HEADERS for name, _ in kept):
             raise ValueError("a client credential is made of authorization and x-api-key headers only")
         self.header = ", ".join(name.lower().decode() for name, _ in kept)
-        self.passed: object = None
-        _vault.put(self, b"".join(b"%b: %b\r\n" % pair for pair in kept))
+        super().__init__(b"".join(b"%b: %b\r\n" % pair for pair in kept))
         for _, value in kept:
             self.number = fingerprints.KNOWN.remember(value.rpartition(b" ")[2], fingerprints.CLIENT_LOGIN)
 
@@ -87,7 +104,7 @@ class SealedHead(Sealed):
         return int(digits), end + len(after)
 
 
-class RouteKey(Sealed):
+class RouteKey(SealedLines):
     """A static key, bound to its origin when it is read.
 
     Args:
@@ -103,7 +120,7 @@ class RouteKey(Sealed):
     ) -> None:
         self.origin = origin
         name = b"Authorization: Bearer" if header == "bearer" else b"X-Api-Key:"
-        _vault.put(self, b"%b %b\r\n" % (name, key.encode()))
+        super().__init__(b"%b %b\r\n" % (name, key.encode()))
         fingerprints.KNOWN.remember(key.encode(), fingerprints.API_KEY, (origin,))
 
 
@@ -128,25 +145,16 @@ class AwsKeys(Sealed):
         fingerprints.KNOWN.remember((token or "").encode(), fingerprints.AWS_TOKEN)
 
 
-class AuthorizedRequest(Sealed):
+class AuthorizedRequest(Handle):
     """A request that may be sent, and the only origin it may be sent to. Made by policies only.
 
-    `client` is the handle of the login where one is sent.
+    `credential` is the handle of the lines that go with it. A login or a key has its own; the request adds none.
     """
 
-    __slots__ = ("client", "credential_kind", "origin", "request")
+    __slots__ = ("credential", "credential_kind", "origin", "request")
 
-    def __init__(
-        self,
-        origin: Origin,
-        request: UpstreamRequest,
-        kind: str,
-        lines: bytes,
-        *,
-        client: ClientCredential | None = None,
-    ) -> None:
-        self.client = client
+    def __init__(self, origin: Origin, request: UpstreamRequest, kind: str, credential: SealedLines) -> None:
+        self.credential = credential
         self.origin = origin
         self.request = request
         self.credential_kind = kind
-        _vault.put(self, lines)

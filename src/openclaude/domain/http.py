@@ -5,7 +5,6 @@ Header names keep the bytes they arrived with; comparison is always on the lower
 
 import enum
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 Header = tuple[bytes, bytes]
@@ -36,8 +35,7 @@ class CredentialInHeadersError(ValueError):
     """
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """Where a provider lives. Two origins are the same only when scheme, host and port are equal."""
 
     host: str

@@ -16,7 +16,14 @@ from openclaude.credentials.policies import (
     bedrock_origin,
     mantle_origin,
 )
-from openclaude.credentials.sealed import AuthorizedRequest, AwsKeys, ClientCredential, RouteKey, SealedError
+from openclaude.credentials.sealed import (
+    AuthorizedRequest,
+    AwsKeys,
+    ClientCredential,
+    RouteKey,
+    SealedError,
+    SealedLines,
+)
 from openclaude.domain.http import Origin, SafeHeaders, UpstreamRequest
 
 REQUEST = UpstreamRequest(b"POST", b"/v1/messages", SafeHeaders(), 2, "0" * 64)
@@ -92,6 +99,22 @@ def test_a_secret_is_forgotten_with_its_handle(canary) -> None:
     del handle
     gc.collect()
     assert len(_vault._SECRETS) == before
+
+
+def test_a_request_refers_to_the_handle_of_its_login_and_puts_nothing_into_the_vault(canary) -> None:
+    login = ClientCredential([(b"x-api-key", canary().encode())])
+    before = dict(_vault._SECRETS)
+    authorized = Passthrough().authorize(REQUEST, login)
+    assert before == _vault._SECRETS
+    assert authorized.credential is login
+
+
+def test_a_handle_stands_for_the_same_secret_as_long_as_it_lives(canary) -> None:
+    lines = canary().encode()
+    handle = SealedLines(lines)
+    with pytest.raises(ValueError, match="a SealedLines is sealed already"):
+        _vault.put(handle, canary().encode())
+    assert _vault.get(handle, bytes) == lines
 
 
 def test_the_vault_refuses_the_wrong_kind_of_secret(canary) -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from openclaude.credentials.fingerprints import GATEWAY, Fingerprints
 from openclaude.credentials.policies import Passthrough, SignFor
-from openclaude.credentials.sealed import AuthorizedRequest, AwsKeys, ClientCredential, RouteKey
+from openclaude.credentials.sealed import AuthorizedRequest, AwsKeys, ClientCredential, RouteKey, SealedLines
 from openclaude.domain.http import Header, Origin, SafeHeaders, UpstreamRequest
 from openclaude.edge.egress import ANTHROPIC, EgressError, EgressWall, refusal
 
@@ -39,7 +39,7 @@ class Watched:
 def authorized(
     origin: Origin, kind: str, *headers: Header, lines: bytes = b"", target: bytes = b"/v1/messages"
 ) -> AuthorizedRequest:
-    return AuthorizedRequest(origin, request(*headers, target=target), kind, lines)
+    return AuthorizedRequest(origin, request(*headers, target=target), kind, SealedLines(lines))
 
 
 PAIRS = [
@@ -171,9 +171,54 @@ def test_a_login_that_passed_vouches_for_its_own_lines_only(canary) -> None:
     assert watched.passes(sent)
     assert watched.passes(sent)
     lines = b"x-api-key: %b\r\nx-note: %b\r\n" % (login.encode(), secret.encode())
-    other = AuthorizedRequest(ANTHROPIC, request(), "client-login", lines, client=client)
+    other = AuthorizedRequest(ANTHROPIC, request(), "client-login", SealedLines(lines))
     assert not watched.passes(other)
     assert watched.passes(sent)
+
+
+CHANGES = {
+    "the origin": lambda r, c, _: AuthorizedRequest(BEDROCK, r, "client-login", c),
+    "the kind of credential": lambda r, c, _: AuthorizedRequest(ANTHROPIC, r, "aws-signature", c),
+    "a header": lambda _, c, secret: Passthrough().authorize(request((b"x-note", secret)), c),
+    "the target": lambda _, c, secret: Passthrough().authorize(request(target=b"/?" + secret), c),
+    "the method": lambda r, c, secret: Passthrough().authorize(r._replace(method=secret), c),
+    "the credential": lambda r, _, secret: AuthorizedRequest(
+        ANTHROPIC, r, "client-login", SealedLines(b"x-note: %b\r\n" % secret)
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_whatever_differs_from_what_passed_with_a_login_is_looked_at(change: str, canary) -> None:
+    watched, secret = Watched(), canary()
+    AwsKeys(access_key="a", secret_key=secret, token=None, source="env")
+    client = ClientCredential([(b"x-api-key", canary().encode())])
+    assert watched.passes(Passthrough().authorize(request(), client))
+    assert not watched.passes(CHANGES[change](request(), client, secret.encode()))
+    assert watched.passes(Passthrough().authorize(request(), client))
+
+
+def test_what_one_wall_let_pass_is_looked_at_by_another(canary) -> None:
+    secret, other = canary().encode(), canary().encode()
+    walls = []
+    for each in (other, secret):
+        known = Fingerprints()
+        known.remember(each, GATEWAY)
+        walls.append(EgressWall((BEDROCK,), stopped=lambda *_: None, known=known))
+    sent = Passthrough().authorize(request(), ClientCredential([(b"x-api-key", secret)]))
+    assert secret in walls[0].head(sent)
+    with pytest.raises(EgressError):
+        walls[1].head(sent)
+
+
+def test_a_login_that_passed_is_stopped_where_a_changed_table_has_no_place_for_it(canary) -> None:
+    watched, client = Watched(), ClientCredential([(b"x-api-key", canary().encode())])
+    sent = AuthorizedRequest(BEDROCK, request(), "aws-signature", SealedLines(b""))
+    assert watched.passes(sent)
+    assert watched.passes(Passthrough().authorize(request(), client))
+    watched.wall.permit((OTHER,))
+    assert not watched.passes(sent)
+    assert watched.passes(Passthrough().authorize(request(), client))
 
 
 def test_the_client_is_told_what_happened_and_not_to_try_again() -> None:

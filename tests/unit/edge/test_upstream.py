@@ -15,7 +15,7 @@ from typing import cast
 import pytest
 
 from openclaude.credentials.policies import Passthrough
-from openclaude.credentials.sealed import AuthorizedRequest, ClientCredential
+from openclaude.credentials.sealed import AuthorizedRequest, ClientCredential, SealedLines
 from openclaude.domain.errors import ApiError
 from openclaude.domain.http import Origin, SafeHeaders, UpstreamRequest
 from openclaude.edge import dial
@@ -121,7 +121,7 @@ async def test_a_head_is_built_from_empty_with_the_credential_last(canary) -> No
 async def test_nothing_is_ever_sent_in_the_clear() -> None:
     wall = EgressWall((), stopped=lambda *_: None)
     transport = UpstreamTransport(tls=ssl.create_default_context, dial=DialMap(), report=ignore, wall=wall)
-    plain = AuthorizedRequest(Origin("127.0.0.1", 80, "http"), REQUEST, "route-key", b"")
+    plain = AuthorizedRequest(Origin("127.0.0.1", 80, "http"), REQUEST, "route-key", SealedLines(b""))
     with pytest.raises(ValueError, match="it is not https"):
         transport.send(plain, (), Witness())
 
@@ -345,7 +345,8 @@ async def test_a_connection_that_carries_nothing_gives_its_descriptor_to_one_tha
     assert (await scene.ask()).status == 200
     answer = Answered()
     with no_descriptors():
-        scene.transport.send(AuthorizedRequest(bedrock, REQUEST, "route-key", b""), (b"hello",), answer)
+        request = AuthorizedRequest(bedrock, REQUEST, "route-key", SealedLines(b""))
+        scene.transport.send(request, (b"hello",), answer)
         async with asyncio.timeout(20):
             await answer.over.wait()
     assert [error.status for error in answer.failures] == []
