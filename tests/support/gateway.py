@@ -23,6 +23,7 @@ from openclaude.gateway.exchange import Services
 from openclaude.gateway.needs import Ability
 from openclaude.gateway.pipeline import Pipeline
 from openclaude.gateway.routes import PassthroughRoute, Route, SignedRoute
+from openclaude.gateway.translated import PING_EVERY
 from openclaude.ports import Dialect, Exchange
 
 QWEN = "qwen.qwen3-coder-next"
@@ -83,6 +84,12 @@ class Gateway:
         request = InboundRequest("req_oc_test", endpoint, query, SafeHeaders(headers), length, session)
         credential = ClientCredential([(b"Authorization", login)]) if login is not None else None
         return self.pipeline.begin(request, credential, self.client)
+
+    def waits(self) -> bool:
+        """Whether anything is still to be woken; the one timer of all alarms runs out by itself."""
+        waiting = len(self.services.alarms)
+        self.clock.advance(PING_EVERY)
+        return waiting + self.clock.pending > 0
 
     def ask(self, model: str, **extra: Any) -> FakeCall | None:
         """A small whole request; returns the provider's end of it, if it got that far."""

@@ -12,9 +12,8 @@ from functools import partial
 from openclaude.domain.errors import ApiError
 from openclaude.domain.http import Header
 from openclaude.gateway import refusals, retries
-from openclaude.gateway.exchange import Answer, Services, weight
+from openclaude.gateway.exchange import weight
 from openclaude.gateway.retries import MOST_SENT, PATIENT, Fault
-from openclaude.gateway.routes import SignedRoute
 from openclaude.gateway.sending import Sending
 from openclaude.gateway.whole import WholeAnswer
 from openclaude.ports import Credential, Timer
@@ -26,13 +25,10 @@ _FAULT = "fault"
 class SendingAgain(Sending):
     """The part of an exchange that decides whether a failure is the end."""
 
-    def __init__(self, services: Services, answer: Answer, route: SignedRoute) -> None:
-        super().__init__(services, answer, route)
-        self._health = services.health_of(route.origin, route.upstream_model)
-        self._heard_of = self._probe = False
-        self._repeated: set[str] = set()
-        self._sent = 0
-        self._timer: Timer | None = None
+    _heard_of = _probe = False
+    _repeated: frozenset[str] = frozenset()
+    _sent = 0
+    _timer: Timer | None = None
 
     @abstractmethod
     def _note(self, codes: Iterable[str]) -> None:
@@ -99,7 +95,7 @@ class SendingAgain(Sending):
             return False
         paid = self._health.budget.take(fault.price)
         if paid:
-            self._repeated.add(_FAULT)
+            self._repeated |= {_FAULT}
         return paid
 
     def _give_up(self, error: ApiError, fault: Fault | None) -> None:
@@ -117,7 +113,7 @@ class SendingAgain(Sending):
         """Whether a request may be repeated for this reason: it was not yet; from now on it was."""
         if reason in self._repeated or self._sent >= MOST_SENT:
             return False
-        self._repeated.add(reason)
+        self._repeated |= {reason}
         return True
 
     # answers that are refusals

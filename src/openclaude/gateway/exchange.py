@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from openclaude.domain.access import AccessRecord
 from openclaude.domain.errors import ApiError
 from openclaude.domain.http import CLOSE, Header, InboundRequest, Origin
+from openclaude.gateway.alarms import Alarms
 from openclaude.gateway.bodies import Bodies, full
 from openclaude.gateway.breaker import TRANSLATED, Pace
 from openclaude.gateway.health import Health
@@ -23,6 +24,7 @@ from openclaude.ports import AccessLog, ClientSide, Clock, Transport, Worker
 JSON_HEADERS: tuple[Header, ...] = ((b"content-type", b"application/json"),)
 AGREED = timedelta(seconds=60)
 """Clocks this close are not corrected: AWS takes signatures within five minutes."""
+_AGREED = timedelta()
 SSE_HEADERS: tuple[Header, ...] = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache"),
@@ -39,6 +41,8 @@ HEAVY = 256 * 1024
 """Weight from which a body is translated elsewhere; see `weight`. 256 KiB of text cost under a millisecond."""
 _MANY = 1200
 """Objects from which a body is heavy whatever its size: the worst known cost 8 µs for each of them, 10 ms in all."""
+_LEAST = 5
+"""Bytes of an object that is not empty, and stands in another one, beside that."""
 _OBJECT = re.compile(rb'\{"')
 """How an object begins. Braces in code that a text quotes are something else: a quote behind them is escaped."""
 HUGE = 1024 * 1024
@@ -48,7 +52,7 @@ HUGE = 1024 * 1024
 def weight(pieces: Sequence[bytes]) -> int:
     """How much work a body is: its bytes, or `HEAVY` when it is made of many small values."""
     size = sum(map(len, pieces))
-    if size >= HEAVY or size < _MANY:
+    if size >= HEAVY or size < _MANY * _LEAST:
         return size
     if sum(piece.count(b"{") for piece in pieces) < _MANY:
         return size
@@ -80,10 +84,12 @@ class Services:
     quota: PlanQuota = field(default_factory=PlanQuota)
     sweep: Sweep = field(init=False)
     spills: Spills = field(init=False)
+    alarms: Alarms = field(init=False)
 
     def __post_init__(self) -> None:
         self.sweep = Sweep(self.clock)
         self.spills = Spills(self.log)
+        self.alarms = Alarms(self.clock)
 
     def plan(self) -> dict[str, Any]:
         """What is known of plans, and what goes elsewhere because of them or of failures, for who asks the gateway."""
@@ -122,13 +128,16 @@ class Services:
 
     def skew_of(self, origin: Origin) -> timedelta:
         """What to add to our time to have a provider's; nothing while the two clocks agree."""
-        skew = self.skews.get(origin, timedelta())
-        return skew if abs(skew) > AGREED else timedelta()
+        return self.skews.get(origin, _AGREED) if self.skews else _AGREED
 
     def told_time(self, origin: Origin, theirs: datetime | None) -> None:
         """A provider has told its time."""
         if theirs is not None:
-            self.skews[origin] = theirs - self.clock.now()
+            skew = theirs - self.clock.now()
+            if abs(skew) > AGREED:
+                self.skews[origin] = skew
+            elif self.skews:
+                self.skews.pop(origin, None)
 
 
 def _done(outcome: Callable[[], None]) -> None:

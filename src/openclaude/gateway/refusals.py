@@ -1,5 +1,6 @@
 """What a Bedrock route sends, and what it reads off a refusal before anyone translates it."""
 
+import functools
 import hashlib
 import json
 from collections.abc import Sequence
@@ -27,13 +28,20 @@ def outgoing(call: ProviderCall) -> Outgoing:
 
 
 def upstream_request(call: Sendable) -> UpstreamRequest:
+    body = call.body
     return UpstreamRequest(
         method=b"POST",
         target=call.target,
-        headers=SafeHeaders(call.headers),
-        content_length=len(call.body),
-        body_sha256=hashlib.sha256(call.body).hexdigest(),
+        headers=_safe(call.headers),
+        content_length=len(body),
+        body_sha256=hashlib.sha256(body).hexdigest(),
     )
+
+
+@functools.lru_cache(maxsize=64)
+def _safe(headers: tuple[Header, ...]) -> SafeHeaders:
+    """The requests of a route have the same headers, again and again."""
+    return SafeHeaders(headers)
 
 
 def outdated(headers: Sequence[Header], body: bytes) -> bool:

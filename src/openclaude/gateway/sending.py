@@ -8,7 +8,7 @@ from typing import TypeVar
 from openclaude.credentials.policies import KeyFor
 from openclaude.credentials.sealed import AuthorizedRequest, RouteKey
 from openclaude.domain.errors import ApiError
-from openclaude.gateway.exchange import Answer, Services
+from openclaude.gateway.exchange import HUGE, Answer, Services
 from openclaude.gateway.refusals import Outgoing
 from openclaude.gateway.routes import SignedRoute
 from openclaude.gateway.whole import BodyAtHand, WholeAnswer
@@ -18,16 +18,24 @@ T = TypeVar("T")
 
 
 class Sending(BodyAtHand, ABC):
-    """The half of an exchange that knows nothing of the answer."""
+    """The half of an exchange that knows nothing of the answer.
 
-    def __init__(self, services: Services, answer: Answer, route: SignedRoute) -> None:
+    What most requests never change, or not before late, is an attribute of the class until then.
+    """
+
+    _ready: Outgoing | None = None
+    _decoder: StreamDecoder | None = None
+    _credential: Credential | None = None
+    _whole: WholeAnswer
+    """Of the request that was sent last."""
+
+    def __init__(self, services: Services, answer: Answer, route: SignedRoute, model: str) -> None:
         self._services = services
         self._answer = answer
         self._route = route
-        self._ready: Outgoing | None = None
-        self._decoder: StreamDecoder | None = None
-        self._whole = WholeAnswer()
-        self._credential: Credential | None = None
+        self._model = model
+        self._health = services.health_of(route.origin, route.upstream_model)
+        self._pieces: list[bytes] = []
 
     @abstractmethod
     def _send(self, authorized: AuthorizedRequest) -> None:
@@ -39,18 +47,17 @@ class Sending(BodyAtHand, ABC):
 
     def _apart(self, size: int, work: Callable[[], T], then: Callable[[T], None]) -> None:
         """Do work on `size` bytes, elsewhere if that takes long; what it raises is the request's answer."""
+        self._services.apart(size, work, partial(self._done, then))
 
-        def over(outcome: "Callable[[], T]") -> None:  # quoted: it would be evaluated for each request
-            if self._answer.over:
-                return
-            try:
-                result = outcome()
-            except ApiError as error:
-                self._refuse(error)
-            else:
-                then(result)
-
-        self._services.apart(size, work, over)
+    def _done(self, then: Callable[[T], None], outcome: Callable[[], T]) -> None:
+        if self._answer.over:
+            return
+        try:
+            result = outcome()
+        except ApiError as error:
+            self._refuse(error)
+        else:
+            then(result)
 
     def _dispatch(self, ready: Outgoing) -> None:
         """Authorise and send a translated request, for the first time or again."""
@@ -75,11 +82,14 @@ class Sending(BodyAtHand, ABC):
 
     def _let_go(self) -> None:
         """The answer is over, and nothing is sent again."""
-        if self._ready is not None:
-            size = len(self._ready.call.body)
-            things: list[object] = [self._ready, self._decoder]
+        ready = self._ready
+        if ready is not None:
             self._ready = None
-            self._services.discard(size, things)
+            size = len(ready.call.body)
+            if size >= HUGE:
+                things: list[object] = [ready, self._decoder]
+                del ready
+                self._services.discard(size, things)
 
     def _expect_ready(self) -> Outgoing:
         if self._ready is None:

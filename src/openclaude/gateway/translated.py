@@ -6,6 +6,7 @@ connection: the client answers the first with one more request and the second wi
 """
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Final
 
 from openclaude.credentials.sealed import AuthorizedRequest
@@ -15,11 +16,10 @@ from openclaude.domain.models import normalise
 from openclaude.domain.usage import Usage
 from openclaude.gateway import refusals, retries
 from openclaude.gateway.again import SendingAgain
-from openclaude.gateway.exchange import HEAVY, Answer, Services, joined, weight
+from openclaude.gateway.exchange import HEAVY, joined, weight
 from openclaude.gateway.late import is_ready
 from openclaude.gateway.observers import with_usage
 from openclaude.gateway.retries import Fault
-from openclaude.gateway.routes import SignedRoute
 from openclaude.ports import ProviderCall, UpstreamCall
 from openclaude.wire import http1
 from openclaude.wire.sse import PING
@@ -44,16 +44,12 @@ UNREADABLE: Final = (
 class TranslatedExchange(SendingAgain):
     """One request on its way to Bedrock and back."""
 
-    def __init__(self, services: Services, answer: Answer, route: SignedRoute, model: str) -> None:
-        super().__init__(services, answer, route)
-        self._model = model
-        self._pieces: list[bytes] = []
-        self._upstream: UpstreamCall | None = None
-        self._paused = False
-        self._begun = False
-        self._asked_at = 0.0
-        self._heard_at = 0.0
-        self._shown_at = 0.0
+    _upstream: UpstreamCall | None = None
+    _paused = False
+    _begun = False
+    _asked_at = 0.0
+    _heard_at = 0.0
+    _shown_at = 0.0
 
     # the client's end
 
@@ -64,7 +60,7 @@ class TranslatedExchange(SendingAgain):
         pieces, self._pieces = self._pieces, []
         self._asked_at = self._services.clock.monotonic()
         size = weight(pieces) if is_ready(self._route.adapter) else HEAVY
-        self._apart(size, lambda: self._prepare(joined(pieces)), self._prepared)
+        self._apart(size, partial(self._prepare, pieces), self._prepared)
 
     def client_left(self) -> None:
         self._drop_upstream()
@@ -86,13 +82,16 @@ class TranslatedExchange(SendingAgain):
 
     # the way out
 
-    def _prepare(self, raw: bytes) -> refusals.Outgoing:
+    def _prepare(self, pieces: list[bytes]) -> refusals.Outgoing:
         """The translation of a body. It runs apart, so it only reads what this exchange has."""
         request = self._answer.request
-        betas = b",".join(request.headers.get_all(b"anthropic-beta"))
-        version = request.headers.get(b"anthropic-version") or b""
-        call = self._route.adapter.prepare(raw, betas=betas, version=version, request_id=request.id)
-        if normalise(call.model) != self._model:
+        headers = request.headers
+        betas = b",".join(headers.get_all(b"anthropic-beta"))
+        version = headers.get(b"anthropic-version") or b""
+        call = self._route.adapter.prepare(
+            joined(pieces), betas=betas, version=version, request_id=request.id
+        )
+        if call.model != self._model and normalise(call.model) != self._model:
             raise ApiError(400, "invalid_request_error", "openClaude: the body names two different models")
         return refusals.outgoing(call)
 
@@ -106,13 +105,16 @@ class TranslatedExchange(SendingAgain):
 
     def _send(self, authorized: AuthorizedRequest) -> None:
         call = self._expect_call()
-        now = self._heard_at = self._shown_at = self._services.clock.monotonic()
+        services = self._services
+        now = self._heard_at = self._shown_at = services.clock.monotonic()
         self._sent += 1
-        self._upstream = self._services.transport.send(authorized, (call.body,), self)
-        first = min(PING_EVERY, max(0.0, self._asked_at + HOLD - now))
-        if self._sent > 1:
-            first = min(first, max(0.0, self._answer.deadline - now))
-        self._arm(PING_EVERY if self._answer.started else first)
+        self._upstream = services.transport.send(authorized, (call.body,), self)
+        due = now + PING_EVERY
+        if not self._answer.started:
+            due = min(due, self._asked_at + HOLD)
+            if self._sent > 1:
+                due = min(due, self._answer.deadline)
+        services.alarms.set(self, due)
 
     # the provider's end
 
@@ -126,11 +128,14 @@ class TranslatedExchange(SendingAgain):
 
     def head(self, status: int, headers: Sequence[Header], length: int | None) -> None:
         del length
-        self._heard_at = self._services.clock.monotonic()
-        self._services.told_time(self._route.origin, http1.date(headers))
+        services = self._services
+        self._heard_at = services.clock.monotonic()
         for name, value in headers:
-            if name.lower() == b"x-amzn-requestid":
+            key = name.lower()
+            if key == b"x-amzn-requestid":
                 self._answer.record.upstream_request_id = value.decode("latin-1")[:80]
+            elif key == b"date":
+                services.told_time(self._route.origin, http1.date(((name, value),)))
         call = self._expect_call()
         if status == 200 and call.streams:
             self._decoder = self._decoder or call.stream(headers)
@@ -259,16 +264,18 @@ class TranslatedExchange(SendingAgain):
 
     def _arm(self, seconds: float) -> None:
         self._disarm()
-        self._timer = self._services.clock.call_later(seconds, self._tick)
+        services = self._services
+        services.alarms.set(self, services.clock.monotonic() + seconds)
 
     def _disarm(self) -> None:
-        timer, self._timer = self._timer, None
+        self._services.alarms.unset(self)
+        timer = self._timer
         if timer is not None:
+            self._timer = None
             timer.cancel()
 
-    def _tick(self) -> None:
+    def wake(self) -> None:
         """Ping a silent stream, start a held one, end a dead one."""
-        self._timer = None
         if self._answer.over:
             return
         now = self._services.clock.monotonic()
@@ -337,5 +344,5 @@ class TranslatedExchange(SendingAgain):
 
     def _note(self, codes: Iterable[str]) -> None:
         record = self._answer.record
-        if codes:
-            record.notes += tuple(code for code in codes if code not in record.notes)
+        if codes and codes != record.notes:
+            record.notes += tuple([code for code in codes if code not in record.notes])
