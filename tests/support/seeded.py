@@ -291,8 +291,8 @@ MUTANTS: tuple[Mutant, ...] = (
     _change(
         "the prompt is logged as the model",
         "gateway/intake.py",
-        "        record.model = asked[:200]\n",
-        "        record.model = held.decode()[:290]\n",
+        "        record.model, record.upstream_model = way.shown, way.name\n",
+        "        record.model, record.upstream_model = held.decode()[:290], way.name\n",
     ),
     _change(
         "the answer is logged",

@@ -64,7 +64,8 @@ class AnthropicAdapter:
         Raises `ApiError` for a query the Anthropic API is not known to take from this client.
         """
         target, headers = _common(inbound.endpoint, inbound.query, inbound.headers)
-        return UpstreamRequest(b"POST", target, headers, content_length)
+        # As its constructor would make it, without a call of Python.
+        return tuple.__new__(UpstreamRequest, (b"POST", target, headers, content_length, ""))
 
     def shown(self, headers: Sequence[Header]) -> "Shown":
         """What the client is shown of a response's head; framing headers are the server's own."""

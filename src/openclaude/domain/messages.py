@@ -19,7 +19,8 @@ SIGNATURE_PREFIX = "openclaude."
 """Begins every signature this gateway mints; reasoning signed so never goes to a model that checks signatures."""
 _OWN_REASONING = re.compile(rb'"signature"\s*:\s*"' + re.escape(SIGNATURE_PREFIX).encode())
 
-_LEADING = re.compile(rb'[ \t\r\n]*\{[ \t\r\n]*"model"[ \t\r\n]*:[ \t\r\n]*"([ -!#-\[\]-\x7e]*)"')
+LEADING = re.compile(rb'[ \t\r\n]*\{[ \t\r\n]*"model"[ \t\r\n]*:[ \t\r\n]*"([ -!#-\[\]-\x7e]*)"')
+"""A body that begins with its model, if that is a plain ASCII string without escapes; the group is the name."""
 _OPENING = b'{"model":"'
 _TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s"{}\[\],:]+', re.DOTALL)
 
@@ -38,7 +39,7 @@ class NoModelError(ValueError):
 
 def leading_model(prefix: bytes) -> ModelField | None:
     """The model if it is the first key and a plain ASCII string without escapes, else None."""
-    found = _LEADING.match(prefix)
+    found = LEADING.match(prefix)
     if found is None:
         return None
     start, end = found.span(1)

@@ -290,7 +290,7 @@ class Trial(Answer):
         self, attempts: Attempts, services: Services, real: Answer, decision: Decision[Route]
     ) -> None:
         self._attempts = attempts
-        self._services = services
+        self.services = services
         self._real = real
         self._decision = decision
         self._held: Refusal | None = None

@@ -156,36 +156,46 @@ def marks(route: str, model: str, reason: str) -> tuple[Header, ...]:
 
 
 class Answer:
-    """The client's end of one request: counts what is sent and writes the log line when it is over."""
+    """The client's end of one request: counts what is sent and writes the log line when it is over.
+
+    Attributes:
+        services: transport, clock and log.
+        request: the request.
+        record: what its line in the log will say.
+        marks: the headers that say who answers.
+        started_at: when it began, on the clock's monotonic time.
+        started: whether its head has been sent.
+        over: whether it has ended.
+    """
 
     __slots__ = (
         "_client",
         "_kept",
-        "_marks",
-        "_services",
+        "marks",
         "over",
         "record",
         "request",
+        "services",
         "started",
         "started_at",
     )
 
     def __init__(self, services: Services, request: InboundRequest, client: ClientSide) -> None:
-        self._services = services
+        self.services = services
         self._client = client
         self.started_at = services.clock.monotonic()
         self.request = request
         self.record = AccessRecord(request.id, request.endpoint.label)
         self.started = False
         self.over = False
-        self._marks: tuple[Header, ...] = ()
+        self.marks: tuple[Header, ...] = ()
         self._kept = 0
         services.in_flight += 1
 
     @property
     def now(self) -> float:
         """The clock's monotonic time."""
-        return self._services.clock.monotonic()
+        return self.services.clock.monotonic()
 
     @property
     def deadline(self) -> float:
@@ -194,20 +204,20 @@ class Answer:
 
     def told(self, route: str, model: str, reason: str) -> None:
         """Who answers, and why: in the answer's headers and in the log. What is empty is left out."""
-        self._marks = marks(route, model, reason)
+        self.marks = marks(route, model, reason)
         record = self.record
         record.route, record.upstream_model, record.reason = route, model, reason
 
     def answered_here(self, reason: str) -> None:
         """No model is asked after all."""
-        self._marks = marks(LOCAL, "", reason)
+        self.marks = marks(LOCAL, "", reason)
         self.record.reason = reason
 
     def start(self, status: int, headers: Sequence[Header], length: int | None) -> None:
         self.started = True
         self.record.status = status
-        self.record.first_byte = self._services.clock.monotonic() - self.started_at
-        self._client.start(status, (*headers, *self._marks), length)
+        self.record.first_byte = self.services.clock.monotonic() - self.started_at
+        self._client.start(status, (*headers, *self.marks), length)
 
     def write(self, data: bytes) -> None:
         self.record.bytes_out += len(data)
@@ -227,7 +237,7 @@ class Answer:
         if self.over:
             return
         self.over = True
-        services = self._services
+        services = self.services
         services.in_flight -= 1
         services.served += 1
         if self._kept:
@@ -239,14 +249,14 @@ class Answer:
     def keep(self, size: int) -> bool:
         """Keep so many bytes of the body until the request is over; without room for them that is now, and False."""
         self._kept += size
-        if self._services.bodies.keep(size) or self.started:
+        if self.services.bodies.keep(size) or self.started:
             return True
         self.refuse(full())
         return False
 
     def let_go(self) -> None:
         """Nothing is kept any more."""
-        self._services.bodies.let_go(self._kept)
+        self.services.bodies.let_go(self._kept)
         self._kept = 0
 
     def whole(self, status: int, body: bytes, headers: Sequence[Header] = ()) -> None:
@@ -269,7 +279,7 @@ class Answer:
 
     def told_plan(self, login: int, headers: Sequence[Header], status: bytes) -> None:
         """The provider has said how full this login's plan is."""
-        services = self._services
+        services = self.services
         now = services.clock.now().timestamp()
         services.quota.hear(login, self.record.upstream_model, headers, now, status=status)
 

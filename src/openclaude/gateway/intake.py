@@ -4,9 +4,7 @@ A route that takes every request of a model gets the bytes as they arrive. The w
 where a route is chosen by kind, and where it says what becomes of requests that its model cannot serve.
 """
 
-import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from openclaude.credentials.sealed import ClientCredential
@@ -14,44 +12,24 @@ from openclaude.domain.errors import ApiError
 from openclaude.domain.http import Endpoint
 from openclaude.domain.kinds import AGENT_HEADER
 from openclaude.domain.messages import (
+    LEADING,
     ModelField,
     NoModelError,
     find_model,
-    leading_model,
     may_still_lead,
     with_model,
 )
-from openclaude.domain.models import normalise
 from openclaude.domain.routes import Decision
 from openclaude.gateway.attempts import Asked, Attempts
 from openclaude.gateway.deciding import Decider, Facts
-from openclaude.gateway.exchange import FINISHED, HEAVY, Answer, Services
+from openclaude.gateway.exchange import FINISHED, HEAVY, Answer
 from openclaude.gateway.opening import exact_model, opened
-from openclaude.gateway.routes import Route, Routes, SignedRoute
+from openclaude.gateway.passthrough import PassthroughExchange
+from openclaude.gateway.routes import Route, SignedRoute
+from openclaude.gateway.ways import Relay, Routing, Way, Ways
 from openclaude.ports import Exchange
 
-_TIER: Final = re.compile(r"claude-(opus|sonnet|haiku|fable)\b")
 NO_ROUTE: Final = "no route"
-
-
-@dataclass(frozen=True, slots=True)
-class Routing:
-    """Where requests go.
-
-    Attributes:
-        table: decides by name and by who asks.
-        decider: decides by everything, once the body is at hand.
-        slots: model name → slot.
-    """
-
-    table: Routes
-    decider: Decider[Route]
-    slots: Mapping[str, str]
-
-    def slot_of(self, model: str) -> str:
-        """The slot a model name belongs to: the configured one, else the tier in a Claude name, else nothing."""
-        tier = _TIER.match(model)
-        return self.slots.get(model) or (tier[1] if tier is not None else "")
 
 
 def unrouted(asked: str, patterns: Sequence[str]) -> ApiError:
@@ -99,34 +77,31 @@ class Intake:
         "_keeps",
         "_next",
         "_routing",
-        "_services",
         "_size",
         "_undecided",
     )
 
-    def __init__(
-        self, routing: Routing, services: Services, answer: Answer, credential: ClientCredential | None
-    ) -> None:
+    def __init__(self, routing: Routing, answer: Answer, credential: ClientCredential | None) -> None:
         self._routing = routing
-        self._services = services
         self._answer = answer
         self._credential = credential
         self._held: list[bytes] = []
         self._size = 0
         self._next: Exchange | None = None
-        self._undecided = True
+        self._undecided = answer.request.content_length is not None
         self._field: ModelField | None = None
         self._keeps = True
 
     def body(self, data: bytes) -> None:
         self._answer.record.bytes_in += len(data)
-        if self._next is not None:
-            self._next.body(data)
+        following = self._next
+        if following is not None:
+            following.body(data)
+        elif self._undecided:
+            self._try_prefix(data)
         else:
             self._held.append(data)
             self._size += len(data)
-            if self._undecided and self._answer.request.content_length is not None:
-                self._try_prefix()
         if self._keeps and not self._answer.over and not self._answer.keep(len(data)):
             self._give_up()
 
@@ -158,35 +133,32 @@ class Intake:
 
     # the first bytes
 
-    def _try_prefix(self) -> None:
-        prefix = self._held[0] if len(self._held) == 1 else b"".join(self._held)
-        self._held = [prefix]
-        field = leading_model(prefix)
-        if field is None:
+    def _try_prefix(self, data: bytes) -> None:
+        """Begin the exchange as soon as the body's first bytes tell its route; until then they are held."""
+        prefix = b"".join((*self._held, data)) if self._held else data
+        found = LEADING.match(prefix)
+        if found is None:
+            self._held, self._size = [prefix], len(prefix)
             self._undecided = may_still_lead(prefix)
             return
-        decision, is_final = self._by_name(field)
-        if decision is None and is_final:
+        way = self._ways()[found[1].decode("ascii")]
+        length = self._answer.request.content_length or len(prefix)
+        if way.relay is not None:
+            self._relay(way, way.relay, prefix, length)
+            return
+        field = ModelField(way.name, found.start(1) - 1, found.end(1) + 1)
+        if way.decision is None and way.final:
             self._unrouted(field)
-        elif decision is not None and is_final:
-            self._open(decision, prefix, field, field.name, self._answer.request.content_length or self._size)
+        elif way.decision is not None and way.final:
+            self._open(way.decision, prefix, field, way, length)
         else:
+            self._held, self._size = [prefix], len(prefix)
             self._undecided, self._field = False, field
 
-    def _by_name(self, field: ModelField) -> tuple[Decision[Route] | None, bool]:
-        """What the name and the headers decide, and whether nothing else has a say."""
-        table = self._routing.table
-        if not table.conditional:
-            decision = table.decide(field.name)
-        else:
-            agent = self._is_agent()
-            if table.waits_for_kind(field.name, agent=agent):
-                return None, False
-            decision = table.decide(field.name, agent=agent)
-        if decision is None or not isinstance(decision.route, SignedRoute):
-            return decision, True
-        watched = decision.route.watched
-        return decision, watched is None or not watched.elsewhere
+    def _ways(self) -> Ways:
+        """What names decide for this request."""
+        routing = self._routing
+        return routing.of_agents if routing.conditional and self._is_agent() else routing.ways
 
     def _is_agent(self) -> bool:
         return self._answer.request.headers.get(AGENT_HEADER) is not None
@@ -203,14 +175,14 @@ class Intake:
             except NoModelError as error:
                 self._refuse(ApiError(400, "invalid_request_error", f"openClaude: {error}"))
                 return
-        decision, is_final = self._by_name(field)
-        if is_final:
-            self._arrived((decision, b"".join(held), field), field.name)
+        way = self._ways()[field.name]
+        if way.final:
+            self._arrived((way.decision, b"".join(held), field), way)
         else:
-            self._look(held, field, decision)
+            self._look(held, field, way)
 
-    def _look(self, held: list[bytes], field: ModelField, first: Decision[Route] | None) -> None:
-        """Let the whole body decide; `first` is what the name alone does."""
+    def _look(self, held: list[bytes], field: ModelField, way: Way) -> None:
+        """Let the whole body decide; `way` is what the name alone does."""
         request, decider = self._answer.request, self._routing.decider
         facts = Facts(
             agent=self._is_agent(),
@@ -226,40 +198,51 @@ class Intake:
             except ApiError as error:
                 self._refuse(error)
             else:
-                self._arrived(found, field.name)
+                self._arrived(found, way)
 
-        size = self._size if decider.is_ready(first) else HEAVY
-        self._services.apart(size, lambda: _looked_at(decider, held, field, facts), then)
+        size = self._size if decider.is_ready(way.decision) else HEAVY
+        self._answer.services.apart(size, lambda: _looked_at(decider, held, field, facts), then)
 
-    def _arrived(self, found: Arrived, asked: str) -> None:
+    def _arrived(self, found: Arrived, way: Way) -> None:
         """The route of a request whose whole body is at hand."""
         decision, whole, field = found
         if decision is None:
             self._unrouted(field)
             return
-        self._open(decision, whole, field, asked, len(whole))
+        self._open(decision, whole, field, way, len(whole))
         if self._next is not None:
             self._next.body_complete()
 
     # what is decided
 
-    def _open(
-        self, decision: Decision[Route], held: bytes, field: ModelField, asked: str, length: int
-    ) -> None:
-        """Begin the exchange with `held` of a body of this length; `asked` is the model as the client calls it."""
+    def _relay(self, way: Way, relay: Relay, held: bytes, length: int) -> None:
+        """What `_open` does, for a way on which all of it is known."""
+        answer = self._answer
+        record = answer.record
+        record.model, record.upstream_model = way.shown, way.name
+        record.slot, record.route, record.reason = way.slot, relay.route.name, relay.reason
+        answer.marks = relay.marks
+        self._keeps = False
+        if self._held:
+            self._held = []
+            answer.let_go()
+        self._next = exchange = PassthroughExchange(answer, relay.route, relay.health)
+        exchange.open(self._credential, held, length)
+
+    def _open(self, decision: Decision[Route], held: bytes, field: ModelField, way: Way, length: int) -> None:
+        """Begin the exchange with `held` of a body of this length; `way` is that of the model the client asks for."""
         record = self._answer.record
-        record.model = asked[:200]
-        record.slot = self._routing.slot_of(normalise(asked))
+        record.model, record.slot = way.shown, way.slot
         self._held = []
-        services, answer, credential = self._services, self._answer, self._credential
+        answer, credential = self._answer, self._credential
         if decision.route.fallback is None or answer.request.endpoint is not Endpoint.MESSAGES:
             if not isinstance(decision.route, SignedRoute):
                 self._keeps = False  # what is passed on is never here as a whole
                 answer.let_go()
-            self._next = opened(services, answer, credential, decision, held, field, length)
+            self._next = opened(answer.services, answer, credential, decision, held, field, length)
             return
         tried = Asked(credential, field, agent=self._is_agent())
-        self._next = attempts = Attempts(services, self._routing.table, answer, decision, tried)
+        self._next = attempts = Attempts(answer.services, self._routing.table, answer, decision, tried)
         attempts.begin(held, length)
 
     def _unrouted(self, field: ModelField) -> None:

@@ -49,9 +49,8 @@ def opened(
         length += len(renamed) - len(held)
         held = renamed
     if isinstance(route, PassthroughRoute):
-        health = services.health_of(route.origin, "", CONNECTIONS)
-        relay = PassthroughExchange(answer, route, services.sweep, health)
-        relay.open(services.transport, credential, (held,), length)
+        relay = PassthroughExchange(answer, route, services.health_of(route.origin, "", CONNECTIONS))
+        relay.open(credential, held, length)
         return relay
     kind = CountExchange if answer.request.endpoint is Endpoint.COUNT_TOKENS else TranslatedExchange
     exchange = kind(services, answer, route, name)

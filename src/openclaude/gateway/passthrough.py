@@ -15,8 +15,7 @@ from openclaude.gateway.health import Health
 from openclaude.gateway.observers import UsageMeter
 from openclaude.gateway.retries import Fault
 from openclaude.gateway.routes import PassthroughRoute
-from openclaude.gateway.sweep import Sweep
-from openclaude.ports import Transport, UpstreamCall
+from openclaude.ports import UpstreamCall
 
 IDLE: Final = 300.0
 """Seconds between two reads of an answer that has begun. Anthropic pings a stream that is silent far more often."""
@@ -56,10 +55,10 @@ class PassthroughExchange:
         "_upstream_slow",
     )
 
-    def __init__(self, answer: Answer, route: PassthroughRoute, sweep: Sweep, health: Health) -> None:
+    def __init__(self, answer: Answer, route: PassthroughRoute, health: Health) -> None:
         self._answer = answer
         self._route = route
-        self._sweep = sweep
+        self._sweep = answer.services.sweep
         self._health = health
         self._probe = False
         self._moved = -1
@@ -70,14 +69,8 @@ class PassthroughExchange:
         self._metered = False
         self._meter: UsageMeter | None = None
 
-    def open(
-        self,
-        transport: Transport,
-        credential: ClientCredential | None,
-        pieces: Sequence[bytes],
-        length: int,
-    ) -> None:
-        """Send the head and the pieces at hand; `length` is that of the whole body."""
+    def open(self, credential: ClientCredential | None, held: bytes, length: int) -> None:
+        """Send the head and what is at hand of the body; `length` is that of the whole body."""
         if credential is None:
             self._answer.refuse(NO_LOGIN)
             return
@@ -90,7 +83,8 @@ class PassthroughExchange:
             return
         self._login = credential.number
         self._answer.record.credential = f"client login ({credential.header})"
-        self._call = transport.send(self._route.policy.authorize(request, credential), pieces, self)
+        authorized = self._route.policy.authorize(request, credential)
+        self._call = self._answer.services.transport.send(authorized, (held,), self)
         self._sweep.add(self)
 
     # the client's end

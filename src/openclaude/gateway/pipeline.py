@@ -8,8 +8,9 @@ from openclaude.credentials.sealed import ClientCredential
 from openclaude.domain.http import Endpoint, InboundRequest
 from openclaude.gateway.deciding import Decider
 from openclaude.gateway.exchange import LOCAL, Answer, Services
-from openclaude.gateway.intake import Intake, Routing
+from openclaude.gateway.intake import Intake
 from openclaude.gateway.routes import Routes, watched
+from openclaude.gateway.ways import Routing
 from openclaude.ports import ClientSide, Exchange
 
 
@@ -31,9 +32,8 @@ class Pipeline:
         slots: Mapping[str, str],
     ) -> None:
         self.services = services
-        self.routing = Routing(
-            routes, Decider(routes, watched), {model: slot for slot, model in slots.items()}
-        )
+        by_model = {model: slot for slot, model in slots.items()}
+        self.routing = Routing(routes, Decider(routes, watched), by_model, services)
         self._models = _models_body(listed_models, services.clock.now())
 
     def begin(
@@ -44,11 +44,10 @@ class Pipeline:
     ) -> Exchange:
         """Start an exchange for one request."""
         answer = Answer(self.services, request, client)
-        if request.endpoint is Endpoint.HELLO:
-            return Local(answer, b"{}")
-        if request.endpoint is Endpoint.MODELS:
-            return Local(answer, self._models)
-        return Intake(self.routing, self.services, answer, credential)
+        endpoint = request.endpoint
+        if endpoint is Endpoint.MESSAGES or endpoint is Endpoint.COUNT_TOKENS:
+            return Intake(self.routing, answer, credential)
+        return Local(answer, b"{}" if endpoint is Endpoint.HELLO else self._models)
 
 
 def _models_body(listed: Sequence[tuple[str, str]], created: datetime) -> bytes:
