@@ -5,7 +5,8 @@ has to remember to delete a secret. They are kept by the handle's address, which
 Python has no private memory; this wall stops mistakes and regressions, not code that sets out to steal.
 """
 
-from typing import TypeVar
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
 
@@ -25,6 +26,10 @@ def get(handle: object, kind: type[T]) -> T:
     if not isinstance(secret, kind):
         raise TypeError(f"{type(handle).__name__} does not stand for a {kind.__name__}")
     return secret
+
+
+kept: Final[Callable[[int], Any]] = _SECRETS.__getitem__
+"""The secret at a handle's address, for the handle itself: it knows the kind. Raises KeyError as `get` does."""
 
 
 def drop(handle: object) -> None:

@@ -89,19 +89,18 @@ class SealedHead(Sealed):
     __slots__ = ()
 
     def __init__(self, head: bytes, start: int, end: int) -> None:
-        _vault.put(self, (head[:start], head[end:]))
+        _vault.put(self, (head[:start], head[end:], start, len(head) - end))
 
     def repeated(self, data: bytes) -> tuple[int, int] | None:
         """Content-Length and end of the head that `data` begins with, if it is this one but for that number."""
-        before, after = _vault.get(self, tuple)
+        before, after, start, behind = _vault.kept(id(self))
         if not data.startswith(before):
             return None
-        start = len(before)
         end = data.find(b"\r", start, start + _DIGITS + 1)
         digits = data[start:end]
         if end < 0 or not digits.isdigit() or not data.startswith(after, end):
             return None
-        return int(digits), end + len(after)
+        return int(digits), end + behind
 
 
 class RouteKey(SealedLines):

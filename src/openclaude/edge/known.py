@@ -12,8 +12,11 @@ from openclaude.credentials.fingerprints import KNOWN
 from openclaude.credentials.sealed import SealedHead
 from openclaude.domain.http import InboundRequest
 from openclaude.edge.admission import Admitted, Door
+from openclaude.edge.names import request_id
 from openclaude.wire import http1
 
+_made: Final = tuple.__new__
+"""What the class itself would call, without the call of Python in between."""
 _LENGTH: Final = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,12})[ \t]*\r\n", re.IGNORECASE)
 
 
@@ -21,37 +24,30 @@ class KnownHead:
     """A head that was let in, and what it says.
 
     Attributes:
-        admitted: what every repetition of it says, too, but for the length.
+        credential: the login that every repetition of it brings.
     """
 
-    __slots__ = ("_head", "_met", "_token", "_tokens", "admitted")
+    __slots__ = ("_admitted", "_head", "_met", "_token", "_tokens", "credential")
 
     def __init__(self, head: SealedHead, admitted: Admitted, token: bytes, tokens: Container[bytes]) -> None:
         self._head = head
         self._met = KNOWN.met
         self._token = token
         self._tokens = tokens
-        self.admitted = admitted
+        self._admitted = admitted
+        self.credential = admitted.credential
 
-    def read(self, data: bytes) -> tuple[int, int] | None:
-        """Length of the body and end of the head that `data` begins with, if it is this one and still let in."""
+    def read(self, data: bytes) -> tuple[InboundRequest, int, int] | None:
+        """The request `data` begins with, its body's length and its head's end, if the head is this one and still let in."""
         found = self._head.repeated(data)
-        if found is None or not 0 < found[0] <= http1.MAX_BODY_BYTES or KNOWN.met != self._met:
+        if found is None or KNOWN.met != self._met or (self._token and self._token not in self._tokens):
             return None
-        return found if not self._token or self._token in self._tokens else None
-
-    def request(self, name: str, length: int) -> InboundRequest:
-        """A repetition of it as a request."""
-        admitted = self.admitted
-        return InboundRequest(
-            name,
-            admitted.endpoint,
-            admitted.query,
-            admitted.headers,
-            length,
-            admitted.session,
-            admitted.profile,
-        )
+        length, end = found
+        if not 0 < length <= http1.MAX_BODY_BYTES:
+            return None
+        endpoint, query, headers, _, _, _, session, profile = self._admitted
+        request = _made(InboundRequest, (request_id(), endpoint, query, headers, length, session, profile))
+        return request, length, end
 
 
 def remembered(door: Door, head: bytes, target: bytes, admitted: Admitted) -> KnownHead | None:

@@ -80,6 +80,35 @@ class RequestReader(ClientSide, ABC):
     def settle(self) -> None:
         """A body has ended."""
 
+    @abstractmethod
+    def failed(self, error: Exception) -> None:
+        """What was read cannot be served."""
+
+    def data_received(self, data: bytes) -> None:
+        """What the socket gave. The connection's last head once more with its whole body goes straight through."""
+        known = self._known
+        free = self._body_done and not self._answering and not self._close_after
+        try:
+            if known is None or not free or (found := known.read(data)) is None:
+                self._feed(data)
+                return
+            request, length, end = found
+            body = data[end:]
+            self._answering, self._body_done = True, False
+            exchange = self._server.handler.begin(request, known.credential, self)
+            self._exchange = exchange
+            if len(body) != length:
+                self._feed_begun(length, body)
+                return
+            exchange.body(body)
+            self._body_done = True
+            if self._exchange is not None:
+                exchange.body_complete()
+            if self._close_after:
+                self.settle()
+        except Exception as error:  # noqa: BLE001  whatever it is, the client has to hear of it
+            self.failed(error)
+
     # llhttp
 
     def on_url(self, url: bytes) -> None:
@@ -165,17 +194,8 @@ class RequestReader(ClientSide, ABC):
                 self._admitted = None
 
     def _feed_new_head(self, data: bytes) -> bytes:
-        """A head from its beginning: that of the last request once more, or one to be looked at."""
+        """A head from its beginning."""
         self._body_bytes = 0
-        known = self._known
-        if known is not None:
-            found = known.read(data)
-            if found is not None:
-                self._expect_body()
-                self._body_left, end = found
-                request = known.request(request_id(), self._body_left)
-                self._exchange = self._server.handler.begin(request, known.admitted.credential, self)
-                return data[end:]
         self._known = None
         self._parser = httptools.HttpRequestParser(self)
         self._target = b""
@@ -189,6 +209,13 @@ class RequestReader(ClientSide, ABC):
             head = data[: len(data) - len(rest)]
             self._known = remembered(self._server.door, head, self._target, admitted)
         return rest
+
+    def _feed_begun(self, length: int, data: bytes) -> None:
+        """What follows a known head where it is not just its body."""
+        self._body_bytes = 0
+        self._body_left = length
+        self._mark = (self._server.loop.time(), 0)
+        self._feed(data)
 
     def _expect_body(self) -> None:
         """A head is through; from here on the request counts."""

@@ -27,9 +27,11 @@ LINGER_SECONDS: Final = 5.0
 
 _PHRASES: Final = {status.value: status.phrase for status in HTTPStatus}
 _STATUS_LINES: Final = {
-    status: f"HTTP/1.1 {status} {_PHRASES.get(status, 'Unassigned')}\r\n".encode()
-    for status in range(200, 600)
+    status: f"HTTP/1.1 {status} {_PHRASES.get(status, 'Unassigned')}".encode() for status in range(200, 600)
 }
+_CRLF: Final = b"\r\n"
+_CLOSING: Final = b"connection: close\r\n\r\n"
+_line: Final = b": ".join
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _LAST_CHUNK: Final = b"0\r\n\r\n"
 _ERROR_TYPES: Final = {413: "request_too_large"}
@@ -65,24 +67,6 @@ class ClientConnection(RequestReader, asyncio.Protocol):
         if not self._listener.register(self):
             self._refuse_connection()
 
-    def data_received(self, data: bytes) -> None:
-        if self._close_after and not self._answering:
-            return
-        try:
-            self._feed(data)
-        except http1.HeadError as error:
-            self._reject(error.status, error.message)
-        except ApiError as error:
-            self._answer_error(error.status, error.type, error.message, error.headers())
-        except httptools.HttpParserUpgrade:
-            self._reject(400, "protocol upgrades are not served here")
-        except httptools.HttpParserCallbackError as error:
-            self._callback_failed(error)
-        except httptools.HttpParserError:
-            self._reject(400, "the request is not well-formed HTTP/1.1")
-        except Exception as error:  # noqa: BLE001  whatever it is, the client has to hear of it
-            self._internal(error)
-
     def eof_received(self) -> bool:
         """A client that closes its sending half has left: the HTTP clients served here never do otherwise."""
         return False
@@ -108,32 +92,38 @@ class ClientConnection(RequestReader, asyncio.Protocol):
     # ClientSide
 
     def start(self, status: int, headers: Sequence[Header], length: int | None) -> None:
-        self._close_after |= CLOSE in headers
-        lines = [_STATUS_LINES[status]]
-        lines += [b"%b: %b\r\n" % pair for pair in headers if pair is not CLOSE]
-        self._chunked_answer = length is None and not self._bodyless
+        if CLOSE in headers:
+            self._close_after = True
+            headers = [pair for pair in headers if pair != CLOSE]
+        self._chunked_answer = False
         if length is not None:
-            lines.append(b"content-length: %d\r\n" % length)
-        elif self._chunked_answer:
-            lines.append(b"transfer-encoding: chunked\r\n")
-        if self._close_after:
-            lines.append(b"connection: close\r\n")
-        lines.append(b"\r\n")
-        self._write(b"".join(lines))
+            last = b"content-length: %d\r\n" % length
+        elif self._bodyless:
+            last = b""
+        else:
+            self._chunked_answer = True
+            last = b"transfer-encoding: chunked\r\n"
+        last += _CLOSING if self._close_after else _CRLF
+        transport = self._transport
+        if transport is not None:
+            transport.write(_CRLF.join((_STATUS_LINES[status], *map(_line, headers), last)))
 
     def write(self, data: bytes) -> None:
-        if self._bodyless or not data:
+        """The transport collects what is written in one turn of the loop: a head and its body are one system call."""
+        transport = self._transport
+        if transport is None or self._bodyless or not data:
             return
-        self._write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked_answer else data)
+        transport.write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked_answer else data)
 
     def end(self) -> None:
-        if self._chunked_answer:
-            self._write(_LAST_CHUNK)
+        if self._chunked_answer and self._transport is not None:
+            self._transport.write(_LAST_CHUNK)
         self._exchange = None
         self._answering = False
         if self._paused_since is not None:
             self.resume_body()
-        self.settle()
+        if self._close_after:
+            self.settle()
 
     def abort(self) -> None:
         self._exchange = None
@@ -176,7 +166,8 @@ class ClientConnection(RequestReader, asyncio.Protocol):
         self._plain(200, b'{"proof":"%b"}' % challenge.proof.encode())
 
     def invite_body(self) -> None:
-        self._write(_CONTINUE)
+        if self._transport is not None:
+            self._transport.write(_CONTINUE)
 
     def settle(self) -> None:
         """After an answer: wait for the next request, or close. A body that is still arriving is read and dropped."""
@@ -186,6 +177,21 @@ class ClientConnection(RequestReader, asyncio.Protocol):
             self._transport.close()
         elif self._close_after:
             self._linger()
+
+    def failed(self, error: BaseException) -> None:
+        """Say to the client what is wrong, and close."""
+        if isinstance(error, http1.HeadError):
+            self._reject(error.status, error.message)
+        elif isinstance(error, ApiError):
+            self._answer_error(error.status, error.type, error.message, error.headers())
+        elif isinstance(error, httptools.HttpParserUpgrade):
+            self._reject(400, "protocol upgrades are not served here")
+        elif isinstance(error, httptools.HttpParserCallbackError):
+            self._callback_failed(error)
+        elif isinstance(error, httptools.HttpParserError):
+            self._reject(400, "the request is not well-formed HTTP/1.1")
+        else:
+            self._internal(error)
 
     def _callback_failed(self, error: BaseException) -> None:
         cause = error.__context__ or error.__cause__
@@ -242,8 +248,3 @@ class ClientConnection(RequestReader, asyncio.Protocol):
         self.start(status, [(b"content-type", b"application/json")], len(body))
         self.write(body)
         self.end()
-
-    def _write(self, data: bytes) -> None:
-        """The transport collects what is written in one turn of the loop: a head and its body are one system call."""
-        if self._transport is not None:
-            self._transport.write(data)

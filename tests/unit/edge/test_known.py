@@ -34,8 +34,10 @@ def test_a_repeated_head_is_the_one_before_but_for_its_length(length: bytes, doo
     found = known(door, head(login))
     assert found is not None
     again = head(login, length)
-    assert found.read(again + b"{}") == (int(length), len(again))
-    request = found.request("name", int(length))
+    read = found.read(again + b"{}")
+    assert read is not None
+    request, announced, end = read
+    assert (announced, end) == (int(length), len(again))
     assert (request.endpoint, request.content_length) == (Endpoint.MESSAGES, int(length))
     assert (b"Host", b"localhost:1") in request.headers.pairs
 

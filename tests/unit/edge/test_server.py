@@ -9,12 +9,14 @@ import pytest
 from fakes.handler import RecordedExchange, RecordingHandler, echo
 from openclaude.credentials.outbound import credential_lines
 from openclaude.credentials.policies import Passthrough
-from openclaude.domain.http import SafeHeaders, UpstreamRequest
+from openclaude.credentials.sealed import ClientCredential
+from openclaude.domain.http import CLOSE, InboundRequest, SafeHeaders, UpstreamRequest
 from openclaude.edge import listener, sockets
 from openclaude.edge.admission import Door
 from openclaude.edge.listener import Listener
 from openclaude.edge.reading import BODY_SECONDS, HEAD_SECONDS, STALL_SECONDS
 from openclaude.edge.server import ClientConnection
+from openclaude.ports import ClientSide
 
 pytestmark = pytest.mark.anyio
 SECRET = b"s" * 40
@@ -143,6 +145,72 @@ async def test_a_head_that_was_seen_before_may_not_come_before_the_last_answer_e
         assert await asyncio.wait_for(reader.read(), 5) == b""
         writer.close()
     assert len(handler.exchanges) == 2
+
+
+@pytest.mark.parametrize("cut", [30, -7, -6, -5, -1], ids=["head", "its end", "no body", "part", "most"])
+async def test_a_repeated_request_is_served_wherever_it_is_cut(cut: int) -> None:
+    async with serving() as served:
+        reader, writer = await served.connect()
+        whole = served.head(Content_Length=b"6") + b"abcdef"
+        writer.write(whole)
+        await read_answer(reader)
+        connection = next(iter(served.listener._connections))
+        connection.data_received(whole[:cut])
+        connection.data_received(whole[cut:])
+        assert (await read_answer(reader)).endswith(b"\r\n\r\nabcdef")
+        assert served.handler.exchanges[1].events == ["complete"]
+        writer.close()
+
+
+async def test_repeated_requests_out_of_one_read_are_answered_in_turn() -> None:
+    async with serving() as served:
+        reader, writer = await served.connect()
+        writer.write(served.head(Content_Length=b"1") + b"a")
+        await read_answer(reader)
+        writer.write(served.head(Content_Length=b"1") + b"b" + served.head(Content_Length=b"2") + b"cd")
+        assert (await read_answer(reader)).endswith(b"\r\n\r\nb")
+        assert (await read_answer(reader)).endswith(b"\r\n\r\ncd")
+        writer.close()
+
+
+async def test_a_repeated_request_that_is_answered_before_its_end_is_not_completed_again() -> None:
+    class Early(RecordedExchange):
+        def body(self, data: bytes) -> None:
+            super().body(data)
+            echo(self)
+
+    class Handler(RecordingHandler):
+        def begin(
+            self, request: InboundRequest, credential: ClientCredential | None, client: ClientSide
+        ) -> RecordedExchange:
+            self.exchanges.append(Early(request, credential, client, echo))
+            return self.exchanges[-1]
+
+    async with serving(Handler()) as served:
+        reader, writer = await served.connect()
+        for body in (b"a", b"bc", b"d"):
+            writer.write(served.head(Content_Length=b"%d" % len(body)) + body)
+            assert (await read_answer(reader)).endswith(b"\r\n\r\n" + body)
+        assert [exchange.events for exchange in served.handler.exchanges] == [[], [], []]
+        writer.close()
+
+
+async def test_a_repeated_request_whose_answer_says_so_is_the_last_of_its_connection() -> None:
+    def refuse_the_second(exchange: RecordedExchange) -> None:
+        closing = [CLOSE] if len(handler.exchanges) == 2 else []
+        exchange.client.start(400, [(b"a", b"b"), *closing], 0)
+        exchange.client.end()
+
+    handler = RecordingHandler(refuse_the_second)
+    async with serving(handler) as served:
+        reader, writer = await served.connect()
+        writer.write(served.head(Content_Length=b"1") + b"a")
+        assert b"connection" not in await read_answer(reader)
+        writer.write(served.head(Content_Length=b"1") + b"a")
+        assert await asyncio.wait_for(reader.read(), 5) == (
+            b"HTTP/1.1 400 Bad Request\r\na: b\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+        )
+        writer.close()
 
 
 async def test_a_chunked_body_arrives_whole() -> None:
