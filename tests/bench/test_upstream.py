@@ -13,6 +13,7 @@ import pytest
 from botocore.eventstream import EventStreamBuffer
 
 from benchmarks.programs import Upstream
+from support.patience import DEADLINE
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +23,7 @@ def upstream() -> Iterator[Upstream]:
 
 
 def post(upstream: Upstream, target: str, body: bytes) -> bytes:
-    connection = http.client.HTTPConnection("127.0.0.1", upstream.plain, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", upstream.plain, timeout=DEADLINE)
     try:
         connection.request("POST", target, body)
         answer = connection.getresponse()
@@ -70,12 +71,12 @@ def test_it_sums_every_body_and_finds_a_word_wherever_it_is_cut(upstream: Upstre
 
 def test_it_survives_a_client_that_has_gone_when_its_stream_goes_on(upstream: Upstream) -> None:
     upstream.control(events=50, pace=0, hold=1)
-    teller = http.client.HTTPConnection("127.0.0.1", upstream.plain, timeout=10)
+    teller = http.client.HTTPConnection("127.0.0.1", upstream.plain, timeout=DEADLINE)
     teller.request("GET", "/stats")
     teller.getresponse().read()  # from here on its connection is an old one, and is served in the order of what arrives
     context = ssl.create_default_context(cafile=upstream.certificates.authority)
     with context.wrap_socket(
-        socket.create_connection(("127.0.0.1", upstream.tls), timeout=10), server_hostname="localhost"
+        socket.create_connection(("127.0.0.1", upstream.tls), timeout=DEADLINE), server_hostname="localhost"
     ) as client:
         body = b'{"stream":true}'
         client.sendall(b"POST /v1/messages HTTP/1.1\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))

@@ -19,11 +19,11 @@ from openclaude.launcher import daemon
 from openclaude.simulator.script import Answer, Ask, Fail, echo
 from openclaude.simulator.world import World
 from support.hostile import free_port
+from support.patience import DEADLINE
 from support.product import OPENCLAUDE, Home, gateway_for, make_home
 from support.session import SYSTEM_PATH, configure, with_client
 
 FORBIDDEN = "be refused"
-DEADLINE = 30
 
 
 def model(ask: Ask) -> Answer | Fail:
@@ -144,7 +144,7 @@ def test_the_client_reads_the_commands_input(stage: Stage) -> None:
         input="herons by pipe",
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=DEADLINE,
         check=False,
     )
 

@@ -24,6 +24,7 @@ from openclaude.simulator.script import Answer, Ask, ToolUse, say
 from openclaude.simulator.world import World
 from support.hostile import free_port, model_answer
 from support.house import until
+from support.patience import DEADLINE
 from support.product import OPENCLAUDE, Home
 from support.session import ECHO, configure, with_client
 
@@ -78,7 +79,7 @@ class Stranger:
     @staticmethod
     def _bind(port: int) -> socket.socket:
         """The port is free as soon as the gateway's last process is gone: milliseconds after the signal."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + DEADLINE
         while True:
             try:
                 return socket.create_server(("127.0.0.1", port))

@@ -19,8 +19,9 @@ from openclaude.launcher.daemon import Gateway
 from openclaude.simulator.script import Answer, Ask, say
 from openclaude.simulator.world import World
 from support.house import until
+from support.patience import DEADLINE
 from support.product import Home, gateway_for
-from support.rawhttp import DEADLINE, Client, ask
+from support.rawhttp import Client, ask
 from support.session import configure
 from support.staging import OPUS, QWEN, client_headers, message_body
 from support.streaming import sessions

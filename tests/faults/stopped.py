@@ -9,7 +9,8 @@ from typing import Any
 from faults.cells import Result
 from openclaude.launcher.control import Running
 from openclaude.simulator.script import Answer, Ask, Text
-from support.rawhttp import DEADLINE, Client
+from support.patience import DEADLINE
+from support.rawhttp import Client
 from support.staging import ROUTES, Stage
 
 STOPPED = 1.0

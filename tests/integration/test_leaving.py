@@ -12,8 +12,9 @@ from openclaude.simulator import eventstream
 from openclaude.simulator.recorded import Recorded
 from openclaude.simulator.replies import FOREVER, Framing, Pause, Reply
 from openclaude.simulator.script import Answer, say
+from support.patience import DEADLINE
 from support.product import make_home
-from support.rawhttp import DEADLINE, Client
+from support.rawhttp import Client
 from support.rawupstream import Peer, RawUpstream
 from support.staging import OPUS, PLAY_HEADER, ROUTES, Stage, client_headers, message_body, serving
 

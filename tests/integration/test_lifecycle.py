@@ -18,8 +18,9 @@ from openclaude.launcher import daemon
 from openclaude.simulator.script import Answer, say
 from openclaude.simulator.world import World
 from support.house import House, free_port, housed, until
+from support.patience import DEADLINE
 from support.product import OPENCLAUDE, Home, gateway_for
-from support.rawhttp import DEADLINE, Client, ask
+from support.rawhttp import Client, ask
 from support.session import configure
 from support.staging import OPUS, client_headers, message_body, staged
 from support.trust import Target
@@ -201,7 +202,7 @@ def test_the_same_command_many_times_at_once_ends_well(house: House, command: st
         )
         for _ in range(6)
     ]
-    said = [process.communicate(timeout=DEADLINE * 2)[1] for process in processes]
+    said = [process.communicate(timeout=DEADLINE)[1] for process in processes]
     assert [process.returncode for process in processes] == [0] * 6, said
     assert len(house.gateways()) == (0 if command == "stop" else 1)
 
@@ -368,7 +369,7 @@ def test_a_repository_cannot_bring_modules_of_its_own(house: House, tmp_path: Pa
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=DEADLINE,
     )
     assert done.returncode == 0, done.stderr
     assert hello(json.loads(house.run("env", "--json").stdout)) == 200

@@ -19,6 +19,7 @@ import pytest
 
 from openclaude.demo.scene import weather
 from openclaude.simulator.world import World
+from support.patience import DEADLINE
 from support.rawhttp import ask
 from support.staging import OPUS, QWEN, client_headers, message_body
 
@@ -69,7 +70,7 @@ class Watched:
     def end(self) -> tuple[float, str]:
         """End the gateway; its longest callback, in CPU seconds, and which it was."""
         self.process.terminate()
-        out, _ = self.process.communicate(timeout=60)
+        out, _ = self.process.communicate(timeout=DEADLINE)
         seen = json.loads(out)
         assert seen["callbacks"] > 1000
         return seen["work"], seen["callback"]

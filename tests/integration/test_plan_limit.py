@@ -23,6 +23,7 @@ from openclaude.launcher.state import open_state
 from openclaude.simulator.script import Answer, Ask, Fail, say
 from openclaude.simulator.world import World
 from support.house import until
+from support.patience import DEADLINE
 
 OPUS = "claude-opus-5-5"
 HOUR = 3600
@@ -96,7 +97,7 @@ class Running:
         )
         self._thread = threading.Thread(target=lambda: asyncio.run(wiring.serve(plan)))
         self._thread.start()
-        assert ready.wait(30)
+        assert ready.wait(DEADLINE)
         assert json.loads(self._lines.readline())["event"] == "ready"
 
     def ask(self, operation: str, **more: object) -> dict[str, Any]:
@@ -106,7 +107,7 @@ class Running:
 
     def stop(self) -> None:
         self.ask("drain", grace=0)
-        self._thread.join(30)
+        self._thread.join(DEADLINE)
         self._lines.close()
         self._ours.close()
         assert not self._thread.is_alive()
@@ -134,7 +135,7 @@ class Session:
             "anthropic-beta": "oauth-2025-04-20",
             "authorization": f"Bearer {self._login}",
         }
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=DEADLINE)
         with closing(connection):
             connection.request("POST", "/secret/v1/messages?beta=true", json.dumps(body), headers)
             answer = connection.getresponse()

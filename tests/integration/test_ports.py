@@ -18,8 +18,8 @@ import pytest
 from openclaude.launcher import certificates
 from openclaude.launcher.state import open_state
 from support.house import House, free_port, housed, until
+from support.patience import DEADLINE
 from support.product import OPENCLAUDE
-from support.rawhttp import DEADLINE
 
 pytestmark = pytest.mark.xdist_group("ports")
 

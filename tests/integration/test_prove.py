@@ -10,6 +10,7 @@ from openclaude.demo.oracle import holds
 from openclaude.proof.canaries import CLIENT, DESTINATIONS, FILES, PROCESSES, STRANGER
 from openclaude.proof.run import _drive_lanes, _Evidence
 from openclaude.proof.sink import Sink
+from support.patience import DEADLINE
 from support.product import Home
 
 pytestmark = pytest.mark.xdist_group("prove")
@@ -68,7 +69,7 @@ def test_the_evidence_holds_what_was_sent_so_that_a_leak_would_be_in_it(home: Ho
 
 def test_a_sink_keeps_everything_it_is_sent() -> None:
     with Sink() as sink:
-        connection = http.client.HTTPConnection(sink.url.removeprefix("http://"), timeout=10)
+        connection = http.client.HTTPConnection(sink.url.removeprefix("http://"), timeout=DEADLINE)
         connection.request(
             "POST", "http://api.anthropic.com/v1/messages", b"the body", {"authorization": "the login"}
         )

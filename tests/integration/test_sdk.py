@@ -12,6 +12,7 @@ import anthropic
 import pytest
 
 from openclaude.simulator.script import Answer, Ask, Fail, Script, ToolUse, say
+from support.patience import DEADLINE
 from support.product import OPENCLAUDE
 from support.staging import QWEN, ROUTES, Stage
 from support.trust import context
@@ -41,7 +42,12 @@ def printed(stage: Stage) -> dict[str, str]:
     """What a shell knows after `eval "$(openclaude env --http)"`."""
     command = f'eval "$({shlex.join([*OPENCLAUDE, "env", "--http"])})" && env'
     done = subprocess.run(
-        ["sh", "-c", command], env=stage.home.env, capture_output=True, text=True, check=True, timeout=60
+        ["sh", "-c", command],
+        env=stage.home.env,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=DEADLINE,
     )
     found = dict(line.partition("=")[::2] for line in done.stdout.splitlines() if "=" in line)
     return {name: found[name] for name in ("ANTHROPIC_BASE_URL", "NO_PROXY")}

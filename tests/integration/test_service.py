@@ -9,7 +9,7 @@ import pytest
 
 from openclaude.launcher import service
 from support.house import House, housed
-from support.rawhttp import DEADLINE
+from support.patience import DEADLINE
 
 pytestmark = pytest.mark.xdist_group("service")
 MANAGER = "launchctl" if sys.platform == "darwin" else "systemctl"

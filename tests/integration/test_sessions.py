@@ -13,6 +13,7 @@ from openclaude.demo.conversation import Way, converse
 from openclaude.demo.oracle import holds
 from openclaude.demo.scene import weather
 from openclaude.simulator.world import World
+from support.patience import DEADLINE
 from support.product import OPENCLAUDE, Home, gateway_for
 from support.trust import context
 
@@ -40,7 +41,7 @@ class Shell:
         )
 
     def way(self) -> Way:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + DEADLINE
         while not self.record.exists():
             assert time.monotonic() < deadline
             time.sleep(0.02)
@@ -49,7 +50,7 @@ class Shell:
 
     def end(self) -> None:
         self.process.send_signal(signal.SIGTERM)
-        self.process.wait(30)
+        self.process.wait(DEADLINE)
 
 
 @pytest.fixture
@@ -84,7 +85,7 @@ def test_three_shells_sign_with_their_own_keys_and_are_forgotten_when_they_end(
         assert not any(holds(environ, found["AWS_SECRET_ACCESS_KEY"]) for found in keys.values())
         for shell in shells.values():
             shell.end()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + DEADLINE
         while (now := home.running()) is not None and now.sessions:
             assert time.monotonic() < deadline
             time.sleep(0.05)

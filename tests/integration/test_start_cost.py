@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from support.house import House, housed
+from support.patience import DEADLINE
 from support.staging import Stage
 
 HEAVY = frozenset({"asyncio", "botocore", "cryptography", "httptools", "msgspec", "ssl", "uvloop"})
@@ -34,7 +35,7 @@ def imported(arguments: list[str], env: dict[str, str]) -> set[str]:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=DEADLINE,
         check=False,
     )
     assert done.returncode in {0, 3}, done.stderr
@@ -99,7 +100,7 @@ def test_a_gateway_that_only_relays_loads_nothing_of_aws(house: House) -> None:
     assert house.run("stop").returncode == 0
     said.append(process.stderr.read())
     process.stderr.close()
-    assert process.wait(60) == 0
+    assert process.wait(DEADLINE) == 0
     loaded = top_level("".join(said))
     assert {"asyncio", "uvloop", "httptools"} <= loaded
     assert loaded & ONLY_BEDROCK == set()

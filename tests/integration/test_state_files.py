@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from support.house import House, housed
-from support.rawhttp import DEADLINE
+from support.patience import DEADLINE
 
 PLACES = (
     "secret",

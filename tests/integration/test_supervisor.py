@@ -19,8 +19,9 @@ import pytest
 from openclaude.launcher import control, daemon
 from openclaude.simulator.script import Answer, say
 from support.house import House, housed, until
+from support.patience import DEADLINE
 from support.product import OPENCLAUDE
-from support.rawhttp import DEADLINE, Client
+from support.rawhttp import Client
 from support.staging import Stage, staged
 from support.trust import Target
 
@@ -303,7 +304,7 @@ def test_a_gateway_of_another_version_is_replaced_and_its_streams_finish(own: St
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=DEADLINE,
     )
     assert done.returncode == 0, done.stderr
     assert "the gateway was version 0.1.0; now it is " in done.stderr

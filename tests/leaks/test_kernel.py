@@ -18,6 +18,7 @@ from openclaude.simulator.script import say
 from openclaude.simulator.world import World
 from support import kernel
 from support.kernel import Tap
+from support.patience import DEADLINE
 from support.product import Home, make_home
 from support.staging import OPUS, QWEN
 
@@ -36,7 +37,7 @@ def talk(gateway: daemon.Gateway, through: int, login: str, model: str, *, strea
     ]  # fmt: skip
     heard = b""
     with (
-        socket.create_connection((str(url.hostname), through), timeout=60) as plain,
+        socket.create_connection((str(url.hostname), through), timeout=DEADLINE) as plain,
         client_context(gateway.pairs).wrap_socket(plain, server_hostname=url.hostname) as connection,
     ):
         connection.sendall("\r\n".join(head).encode())
@@ -58,7 +59,7 @@ def watched(home: Home, flags: list[str], aws: dict[str, str], output: Path) -> 
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + DEADLINE
     while (gateway := daemon.find(state, state.secrets())) is None:
         assert time.monotonic() < deadline
         assert process.poll() is None
@@ -67,7 +68,7 @@ def watched(home: Home, flags: list[str], aws: dict[str, str], output: Path) -> 
         yield gateway
     finally:
         daemon.stop(state)
-        assert process.wait(60) == 0
+        assert process.wait(DEADLINE) == 0
 
 
 def test_strace_is_there() -> None:

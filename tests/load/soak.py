@@ -28,6 +28,7 @@ from load.clients import Client, Door, Tally
 from openclaude.launcher import certificates, control
 from openclaude.launcher.hygiene import raise_descriptors
 from openclaude.launcher.state import open_state
+from support.patience import DEADLINE
 
 MIB = 1024 * 1024
 ORDINARY = 640 * 1024
@@ -130,7 +131,7 @@ class Gateway:
     async def next_line(self) -> dict[str, Any]:
         """The first line that is said from now on."""
         seen = len(self.lines)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(DEADLINE):
             while len(self.lines) <= seen:
                 await asyncio.sleep(0.1)
         return self.lines[seen]

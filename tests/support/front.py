@@ -48,14 +48,13 @@ from openclaude.simulator.certs import Authority
 from openclaude.simulator.http import Setup
 from openclaude.simulator.recorded import Log, Recorded
 from openclaude.simulator.script import say
+from support.patience import DEADLINE
 
 OPUS = "claude-opus-5-5"
 QWEN = "qwen-3-coder"
 REGION = "us-west-2"
 QUIET = 1.0
 """Seconds without a byte after which the gateway is taken to wait for more. Too short costs coverage, nothing else."""
-DEADLINE = 20.0
-"""Seconds in which every conversation is over; longer is a hang."""
 PROBE_MODELS = b"/v1/models"
 
 

@@ -21,6 +21,7 @@ from openclaude.launcher.variables import (
 )
 from openclaude.simulator.anthropic import stream
 from openclaude.simulator.script import say
+from support.patience import DEADLINE
 from support.witness import ELSEWHERE, WITNESS
 
 ATTACKER_WORDS = "this answer is the attacker's"
@@ -98,7 +99,7 @@ class Recorder:
                 return
             with self._lock:
                 self._accepted += 1
-            connection.settimeout(10)
+            connection.settimeout(DEADLINE)
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, plain: socket.socket) -> None:

@@ -15,8 +15,8 @@ from typing import Any
 
 from fakes.fake_claude import install
 from openclaude.config.presets import PRESETS
+from support.patience import DEADLINE
 from support.product import OPENCLAUDE, Home, make_home
-from support.rawhttp import DEADLINE
 
 
 def free_port() -> int:
@@ -106,7 +106,7 @@ class Launch:
 
     def finished(self) -> "tuple[int, str, dict[str, Any]]":
         """Exit code, stderr, and what the client was started with (empty when it was not)."""
-        _, stderr = self.process.communicate(timeout=120)
+        _, stderr = self.process.communicate(timeout=DEADLINE)
         seen = json.loads(self.record.read_text()) if self.record.exists() else {}
         return self.process.returncode, stderr, seen
 

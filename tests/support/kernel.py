@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from support.patience import DEADLINE
+
 MISSING = "no strace on the PATH: run `make system` (Debian, as root) or install it, then the tests again"
 CALLS = (
     "trace=connect,bind,write,writev,pwrite64,pwritev,sendto,sendmsg,sendmmsg,sendfile,splice,io_uring_setup"
@@ -138,7 +140,7 @@ class Tap:
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for thread in self._threads:
-            thread.join(30)
+            thread.join(DEADLINE)
         for connection in self._sockets:
             connection.close()
 

@@ -29,6 +29,7 @@ from openclaude.proof.sink import Sink
 from openclaude.simulator.replies import Framing, Reply
 from openclaude.simulator.script import Answer, Ask, Fail, Text
 from openclaude.simulator.world import World
+from support.patience import DEADLINE
 from support.product import OPENCLAUDE
 
 MORE_CONFIG = """
@@ -45,7 +46,6 @@ SINKS = (
     "stdout", "stderr", "control socket", "processes",
 )  # fmt: skip
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
-SECONDS = 60
 
 
 @dataclass
@@ -94,7 +94,7 @@ class _Actors:
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=SECONDS,
+            timeout=DEADLINE,
             check=False,
         )
         self.day.arrived["stdout"].append(done.stdout)
@@ -314,7 +314,7 @@ def _raw(way: Way, data: bytes) -> bytes:
     """Say something to the gateway and hear everything it says."""
     url = urlsplit(way.base_url)
     heard = b""
-    with socket.create_connection((str(url.hostname), url.port), timeout=SECONDS) as plain:
+    with socket.create_connection((str(url.hostname), url.port), timeout=DEADLINE) as plain:
         connection = (
             way.tls.wrap_socket(plain, server_hostname=url.hostname) if way.tls is not None else plain
         )
@@ -434,7 +434,7 @@ def _control(actors: _Actors) -> None:
     aws = {name: value for name, value in actors.env.items() if name.startswith("AWS_")}
     for operation in ("status", "credentials", "session", "nonsense"):
         with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(SECONDS)
+            connection.settimeout(DEADLINE)
             folder = os.open(actors.scene.home / "run", os.O_RDONLY)
             connection.connect(f"/proc/self/fd/{folder}/control.sock")
             os.close(folder)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from openclaude.launcher.managed import PLACES
+from support.patience import DEADLINE
 from support.product import OPENCLAUDE, Home
 from support.witness import OUTPUT, WITNESS
 
@@ -49,7 +50,7 @@ def managed(
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=DEADLINE,
         check=False,
     )
     WITNESS.saw(OUTPUT, done.stdout + done.stderr)

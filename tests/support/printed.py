@@ -11,6 +11,7 @@ from openclaude.config import PRESETS
 from openclaude.simulator.recorded import Recorded
 from openclaude.simulator.script import Script
 from openclaude.simulator.world import World
+from support.patience import DEADLINE
 from support.product import Home, gateway_for
 from support.session import configure, with_client
 
@@ -41,7 +42,7 @@ class Session:
         """The lines of the client's output; `piped` is what stands before the prompt."""
         done: subprocess.CompletedProcess[str] = self.home.run(
             "-p", prompt, "--model", model, "--output-format", "stream-json", "--verbose", *more,
-            env=with_client(self.home, self.world.aws_env(), env or {}), cwd=self.project, timeout=120, said=piped,
+            env=with_client(self.home, self.world.aws_env(), env or {}), cwd=self.project, timeout=DEADLINE, said=piped,
         )  # fmt: skip
         self.code = done.returncode
         lines = [json.loads(line) for line in done.stdout.splitlines()]

@@ -16,6 +16,7 @@ from openclaude.launcher.daemon import Gateway
 from openclaude.launcher.state import State, open_state
 from openclaude.simulator.world import World
 from support.every_request import check_rows
+from support.patience import DEADLINE
 from support.witness import ANTHROPIC, OUTPUT, WITNESS
 
 OPENCLAUDE = (sys.executable, "-P", "-m", "openclaude")
@@ -55,7 +56,7 @@ class Home:
         *arguments: str,
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
-        timeout: float = 60,
+        timeout: float = DEADLINE,
         said: str = "",
     ) -> subprocess.CompletedProcess[str]:
         """Run `openclaude` to its end; `said` is its standard input."""

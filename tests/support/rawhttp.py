@@ -13,13 +13,11 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+from support.patience import DEADLINE
 from support.trust import Target, base_url, context
 from support.witness import CLIENT, WITNESS
 
 Header = tuple[bytes, bytes]
-
-DEADLINE = 30.0
-"""Seconds that any one read or write may take; far above what a loaded machine needs, far below "hung"."""
 
 _CHUNK_SIZE = re.compile(rb"([0-9a-fA-F]+)\r\n")
 

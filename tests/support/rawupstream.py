@@ -19,6 +19,7 @@ from typing import Self
 from openclaude.simulator.anthropic import HOST
 from openclaude.simulator.bedrock import host
 from openclaude.simulator.certs import Authority
+from support.patience import DEADLINE
 
 REGION = "us-west-2"
 Behaviour = Callable[["Peer"], None]
@@ -47,7 +48,7 @@ class Peer:
     def send(self, data: bytes) -> None:
         self._connection.sendall(data)
 
-    def close(self, *, patience: float = 60) -> None:
+    def close(self, *, patience: float = DEADLINE) -> None:
         """An orderly end: close_notify, then FIN, when the other side has answered or `patience` seconds are over."""
         self._connection.settimeout(patience)
         with suppress(OSError):
@@ -115,7 +116,7 @@ class RawUpstream:
             threading.Thread(target=self._serve, args=(plain,), daemon=True).start()
 
     def _serve(self, plain: socket.socket) -> None:
-        plain.settimeout(60)
+        plain.settimeout(DEADLINE)
         with suppress(OSError, EOFError), self._context.wrap_socket(plain, server_side=True) as connection:
             self.connections += 1
             self.behaviour(Peer(connection))

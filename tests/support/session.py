@@ -17,6 +17,7 @@ from openclaude import config
 from openclaude.simulator.anthropic import AnthropicSimulator
 from openclaude.simulator.http import Setup
 from openclaude.simulator.script import Script
+from support.patience import DEADLINE
 from support.product import CLIENT, Home
 from support.witness import ELSEWHERE, WITNESS
 
@@ -66,7 +67,7 @@ def directly(
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=DEADLINE,
         check=False,
     )
 

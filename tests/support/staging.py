@@ -19,8 +19,9 @@ from openclaude.simulator.recorded import Recorded
 from openclaude.simulator.replies import Reply
 from openclaude.simulator.script import Answer, Ask, Fail, Script, echo
 from openclaude.simulator.world import World
+from support.patience import DEADLINE
 from support.product import Home, make_home
-from support.rawhttp import DEADLINE, Client, Header, Response
+from support.rawhttp import Client, Header, Response
 from support.witness import WITNESS
 
 OPUS = "claude-opus-5-5"

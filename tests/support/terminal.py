@@ -17,6 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from support.patience import DEADLINE
+
 ROWS, COLUMNS = 40, 120
 CTRL_C, ENTER = "\x03", "\r"
 
@@ -156,7 +158,7 @@ class Terminal:
     def type(self, keys: str) -> None:
         os.write(self._master, keys.encode())
 
-    def wait_for(self, condition: Callable[[str], object], seconds: float = 30) -> str:
+    def wait_for(self, condition: Callable[[str], object], seconds: float = DEADLINE) -> str:
         """Read until `condition` holds for the screen's text; the result is that text.
 
         Raises:
@@ -168,7 +170,7 @@ class Terminal:
             self._pump()
         return self.screen.text
 
-    def press_until_end(self, keys: str, seconds: float = 30) -> int:
+    def press_until_end(self, keys: str, seconds: float = DEADLINE) -> int:
         """Press the keys twice a second until the program ends; the result is its exit code."""
         deadline = time.monotonic() + seconds
         pressed = 0.0

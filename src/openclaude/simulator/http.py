@@ -311,11 +311,11 @@ class Server:
         """The requests so far, from any thread."""
         return self.log.requests(self.name)
 
-    def wait_for(self, predicate: Predicate, timeout: float = 10.0) -> tuple[Recorded, ...]:
+    def wait_for(self, predicate: Predicate, timeout: float = 60.0) -> tuple[Recorded, ...]:
         """Block this thread until `predicate(requests)` holds. Not for the loop the server runs in: see `seen`."""
         return self.log.wait_for(predicate, timeout, self.name)
 
-    async def seen(self, predicate: Predicate, timeout: float = 10.0) -> tuple[Recorded, ...]:  # noqa: ASYNC109 - the twin of wait_for
+    async def seen(self, predicate: Predicate, timeout: float = 60.0) -> tuple[Recorded, ...]:  # noqa: ASYNC109 - the twin of wait_for
         """Wait until `predicate(requests)` holds, without blocking the loop."""
         return await asyncio.to_thread(self.wait_for, predicate, timeout)
 

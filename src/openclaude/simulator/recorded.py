@@ -124,7 +124,7 @@ class Log:
             return tuple(self._refused)
 
     def wait_for(
-        self, predicate: Predicate, timeout: float = 10.0, server: str | None = None
+        self, predicate: Predicate, timeout: float = 60.0, server: str | None = None
     ) -> tuple[Recorded, ...]:
         """Block until `predicate` holds for the requests (of `server`); the result is those requests.
 

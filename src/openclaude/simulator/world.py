@@ -147,7 +147,7 @@ class World:
         """The requests of both providers so far, in order of arrival."""
         return self.log.requests()
 
-    def wait_for(self, predicate: Predicate, timeout: float = 10.0) -> tuple[Recorded, ...]:
+    def wait_for(self, predicate: Predicate, timeout: float = 60.0) -> tuple[Recorded, ...]:
         """Block until `predicate` holds for the requests of both providers.
 
         Raises:

@@ -10,6 +10,7 @@ import pytest
 
 from openclaude.cli import completions
 from openclaude.cli.main import COMMANDS, main
+from support.patience import DEADLINE
 
 SHELLS = [shell for shell in completions.INSTALL if shutil.which(shell)]
 BASH = """\
@@ -58,7 +59,7 @@ def completed(shell: str, line: str, folder: Path) -> set[str]:
     code = {"bash": BASH, "zsh": ZSH, "fish": FISH}[shell].format(script=file, words=words, line=line)
     flags = {"bash": ["--norc", "-c"], "zsh": ["-f", "-c"], "fish": ["--no-config", "-c"]}[shell]
     done = subprocess.run(
-        [shell, *flags, code], cwd=folder, capture_output=True, text=True, check=True, timeout=30
+        [shell, *flags, code], cwd=folder, capture_output=True, text=True, check=True, timeout=DEADLINE
     )
     assert done.stderr == ""
     last = line.rpartition(" ")[2]

@@ -16,6 +16,7 @@ from openclaude.domain.errors import ApiError
 from openclaude.domain.http import Origin
 from openclaude.edge.awskeys import ANEW, KeyStore
 from openclaude.edge.sessions import Sessions
+from support.patience import DEADLINE
 
 pytestmark = pytest.mark.anyio
 ORIGIN = Origin("bedrock-runtime.us-west-2.amazonaws.com")
@@ -47,13 +48,13 @@ class Machine:
         done: asyncio.Future[object] = asyncio.get_running_loop().create_future()
         route = self.store.for_route(profile=profile, region="us-west-2", origin=ORIGIN)
         route.fetch(session, done.set_result)
-        return await asyncio.wait_for(done, 30)
+        return await asyncio.wait_for(done, DEADLINE)
 
     async def renew(self, stale: object, session: str = "", profile: str | None = None) -> object:
         done: asyncio.Future[object] = asyncio.get_running_loop().create_future()
         route = self.store.for_route(profile=profile, region="us-west-2", origin=ORIGIN)
         route.renew(session, stale, done.set_result)
-        return await asyncio.wait_for(done, 30)
+        return await asyncio.wait_for(done, DEADLINE)
 
 
 @pytest.fixture

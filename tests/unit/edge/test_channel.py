@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from openclaude.edge.channel import Channel
+from support.patience import DEADLINE
 
 pytestmark = pytest.mark.anyio
 
@@ -18,7 +19,7 @@ class Line:
         self.lost = 0
         self.reported: list[BaseException] = []
         self.socket, theirs = socket.socketpair()
-        self.socket.settimeout(5)
+        self.socket.settimeout(DEADLINE)
         theirs.setblocking(False)
         self._theirs = theirs
         self.channel = Channel(
@@ -76,6 +77,6 @@ async def test_an_event_is_told_and_the_end_of_the_supervisor_is_noticed(line: L
     line.channel.tell("ready", more=1)
     assert await line.read() == [{"event": "ready", "more": 1}]
     line.socket.close()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(DEADLINE):
         while not line.lost:
             await asyncio.sleep(0.01)

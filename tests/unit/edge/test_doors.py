@@ -20,6 +20,7 @@ from openclaude.launcher.certificates import Pair
 from openclaude.launcher.control import client_context, proves_itself
 from openclaude.launcher.leaves import issue
 from openclaude.launcher.state import State, open_state
+from support.patience import DEADLINE
 from support.trust import trusting
 
 pytestmark = pytest.mark.anyio
@@ -60,7 +61,7 @@ class Served:
         head = b"POST %b HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
         writer.write(head % (path, self.port(door), len(body)) + body)
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(DEADLINE):
                 line = await reader.readline()
         finally:
             writer.close()
@@ -210,7 +211,7 @@ async def test_a_refusal_arrives_though_the_client_is_still_sending(tmp_path: Pa
         )
         head = b"POST /nowhere HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Length: 9000000\r\n\r\n"
         writer.write(head % served.port(MUTUAL) + b"x" * 3_000_000)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE):
             answer = await reader.read()
         assert answer.startswith(b"HTTP/1.1 404 ")
         assert answer.endswith(b"}")

@@ -17,6 +17,7 @@ from openclaude.edge.listener import Listener
 from openclaude.edge.reading import BODY_SECONDS, HEAD_SECONDS, STALL_SECONDS
 from openclaude.edge.server import ClientConnection
 from openclaude.ports import ClientSide
+from support.patience import DEADLINE
 
 pytestmark = pytest.mark.anyio
 SECRET = b"s" * 40
@@ -50,7 +51,7 @@ class Served:
         reader, writer = await self.connect()
         writer.write(data)
         try:
-            return await asyncio.wait_for(reader.read() if until_close else read_answer(reader), 5)
+            return await asyncio.wait_for(reader.read() if until_close else read_answer(reader), DEADLINE)
         finally:
             writer.close()
 
@@ -142,7 +143,7 @@ async def test_a_head_that_was_seen_before_may_not_come_before_the_last_answer_e
         writer.write(head + b"{}")
         await read_answer(reader)
         writer.write(head + b"{}" + head + b"{}")
-        assert await asyncio.wait_for(reader.read(), 5) == b""
+        assert await asyncio.wait_for(reader.read(), DEADLINE) == b""
         writer.close()
     assert len(handler.exchanges) == 2
 
@@ -468,7 +469,7 @@ async def test_each_of_a_crowd_is_refused_and_none_of_them_stays() -> None:
         await until(lambda: served.handler.exchanges)
         crowd = [await served.connect() for _ in range(50)]
         await until(lambda: served.listener.connections <= 2)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE):
             reading = (reader.read() for reader, _ in crowd)
             answers = await asyncio.gather(*reading)
         for writer in (busy, *(writer for _, writer in crowd)):
@@ -543,7 +544,7 @@ async def test_the_listener_is_bound_to_loopback_only() -> None:
         assert served.socket.getsockname()[0] == "127.0.0.1"
 
 
-async def until(condition, seconds: float = 5.0) -> None:
-    async with asyncio.timeout(seconds):
+async def until(condition) -> None:
+    async with asyncio.timeout(DEADLINE):
         while not condition():
             await asyncio.sleep(0.005)

@@ -29,6 +29,7 @@ from openclaude.edge.upstream import (
     Pool,
     UpstreamTransport,
 )
+from support.patience import DEADLINE
 from support.rawupstream import Peer, RawUpstream
 
 pytestmark = pytest.mark.anyio
@@ -171,7 +172,7 @@ class Scene:
         """One request, to its end."""
         answer = Answered()
         self.transport.send(Passthrough().authorize(REQUEST, self._credential), (b"hello",), answer)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(DEADLINE):
             await answer.over.wait()
         return answer
 
@@ -274,7 +275,7 @@ async def test_connections_that_are_not_used_again_are_closed_the_others_are_kep
     scene.seconds += 30
     pool._prune()
     assert (pool._idle, pool._pruning) == ([], None)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(DEADLINE):
         while pool._lines:
             await asyncio.sleep(0.01)
 
@@ -347,7 +348,7 @@ async def test_a_connection_that_carries_nothing_gives_its_descriptor_to_one_tha
     with no_descriptors():
         request = AuthorizedRequest(bedrock, REQUEST, "route-key", SealedLines(b""))
         scene.transport.send(request, (b"hello",), answer)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(DEADLINE):
             await answer.over.wait()
     assert [error.status for error in answer.failures] == []
     assert answer.status == 200

@@ -15,6 +15,7 @@ import pytest
 from openclaude.launcher import callers, control
 from openclaude.launcher.callers import Callers
 from support.house import until
+from support.patience import DEADLINE
 
 Serve = Callable[[Callers, socket.socket, dict[str, Any]], None]
 
@@ -48,7 +49,7 @@ def echo(made: Callers, caller: socket.socket, request: dict[str, Any]) -> None:
 
 def raw(folder: Path, data: bytes) -> bytes:
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(10)
+        connection.settimeout(DEADLINE)
         with chdir(folder):
             connection.connect(control.SOCKET_NAME)
         connection.sendall(data)
@@ -134,7 +135,7 @@ def test_a_shell_without_aws_credentials_hands_nothing_over(tmp_path: Path) -> N
 
 def test_a_silent_caller_is_hung_up_on(tmp_path: Path) -> None:
     with answering(tmp_path, echo) as made, socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(10)
+        connection.settimeout(DEADLINE)
         with chdir(tmp_path):
             connection.connect(control.SOCKET_NAME)
         until("it is noticed", lambda: made.asking)

@@ -13,6 +13,7 @@ from openclaude.launcher import certificates
 from openclaude.launcher.certificates import LIFE_SECONDS, MARGIN_SECONDS, RENEW_SECONDS
 from openclaude.launcher.files import StateError
 from openclaude.launcher.state import State, open_state
+from support.patience import DEADLINE
 
 DAY = 24 * 3600
 
@@ -113,7 +114,7 @@ def test_many_processes_at_once_make_one_pair(tmp_path: Path) -> None:
     )
     command = [sys.executable, "-c", program, str(tmp_path / "home")]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(6)]
-    assert len({process.communicate(timeout=60)[0] for process in running}) == 1
+    assert len({process.communicate(timeout=DEADLINE)[0] for process in running}) == 1
 
 
 def test_a_found_pair_costs_no_cryptography(state: State) -> None:

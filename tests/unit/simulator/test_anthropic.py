@@ -27,6 +27,7 @@ from openclaude.simulator.script import (
     echo,
     say,
 )
+from support.patience import DEADLINE
 
 pytestmark = pytest.mark.anyio
 
@@ -46,7 +47,7 @@ async def client(
     simulator: AnthropicSimulator, canary: Callable[[str], str]
 ) -> AsyncIterator[AsyncAnthropic]:
     async with AsyncAnthropic(
-        api_key=canary("sk-ant-api03-"), base_url=simulator.base_url, max_retries=0, timeout=10
+        api_key=canary("sk-ant-api03-"), base_url=simulator.base_url, max_retries=0, timeout=DEADLINE
     ) as sdk:
         yield sdk
 

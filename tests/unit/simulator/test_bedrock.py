@@ -27,6 +27,7 @@ from openclaude.simulator.script import (
     Usage,
     say,
 )
+from support.patience import DEADLINE
 
 pytestmark = pytest.mark.anyio
 
@@ -67,7 +68,7 @@ def client(simulator: BedrockSimulator, *, verify: str | None = None, secret: st
         aws_access_key_id=KEY_ID,
         aws_secret_access_key=secret,
         aws_session_token=TOKEN,
-        config=Config(retries={"total_max_attempts": 1}, proxies={}, read_timeout=10),
+        config=Config(retries={"total_max_attempts": 1}, proxies={}, read_timeout=DEADLINE),
     )
     try:
         yield runtime

@@ -16,6 +16,7 @@ from botocore.validate import ParamValidator
 
 from openclaude.simulator.bedrock_control import CATALOGUE
 from openclaude.simulator.world import World
+from support.patience import DEADLINE
 
 HOST = "bedrock.us-west-2.amazonaws.com"
 MODEL = ServiceModel(Loader().load_service_model("bedrock", "service-2"), "bedrock")
@@ -46,7 +47,7 @@ def asked(
     place = dict(entry.split("=") for entry in world.connect_to)[f"{HOST}:443"]
     context = ssl.create_default_context(cafile=str(world.ca_file))
     context.check_hostname = False
-    connection = http.client.HTTPSConnection(*place.split(":"), timeout=10, context=context)
+    connection = http.client.HTTPSConnection(*place.split(":"), timeout=DEADLINE, context=context)
     connection.request(method, target, headers={"Host": HOST, **dict(request.headers.items())})
     response = connection.getresponse()
     answer = {"status_code": response.status, "headers": dict(response.getheaders()), "body": response.read()}

@@ -28,6 +28,7 @@ from openclaude.simulator.claude_on_aws import (
 from openclaude.simulator.replies import json_reply
 from openclaude.simulator.script import Answer, Ask, Fail, Script, StreamError, Text, ToolUse, Usage, say
 from openclaude.simulator.world import World
+from support.patience import DEADLINE
 
 pytestmark = pytest.mark.anyio
 
@@ -74,7 +75,7 @@ async def runtime(simulator: BedrockSimulator, use: Callable[[Any], Any]) -> Any
             aws_access_key_id=KEY_ID,
             aws_secret_access_key=SECRET,
             aws_session_token=TOKEN,
-            config=Config(retries={"total_max_attempts": 1}, proxies={}, read_timeout=10),
+            config=Config(retries={"total_max_attempts": 1}, proxies={}, read_timeout=DEADLINE),
         )
         try:
             return use(client)

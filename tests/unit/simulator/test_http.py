@@ -22,6 +22,7 @@ from openclaude.simulator.replies import (
     json_reply,
     redirect,
 )
+from support.patience import DEADLINE
 
 pytestmark = pytest.mark.anyio
 
@@ -50,7 +51,7 @@ async def exchange(handler: Handler, data: bytes) -> bytes:
     """Send the bytes on one connection; the result is all that came back until the server closed."""
     async with connected(handler) as (_, reader, writer):
         writer.write(data)
-        return await asyncio.wait_for(reader.read(), 10)
+        return await asyncio.wait_for(reader.read(), DEADLINE)
 
 
 def done(count: int) -> Callable[[tuple[Recorded, ...]], bool]:

@@ -15,6 +15,7 @@ from botocore.parsers import create_parser
 
 from openclaude.simulator.sts import ARN
 from openclaude.simulator.world import World
+from support.patience import DEADLINE
 
 HOST = "sts.us-west-2.amazonaws.com"
 BODY = b"Action=GetCallerIdentity&Version=2011-06-15"
@@ -37,7 +38,7 @@ def asked(world: World, body: bytes = BODY, *, service: str = "sts", secret: str
     place = dict(entry.split("=") for entry in world.connect_to)[f"{HOST}:443"]
     context = ssl.create_default_context(cafile=str(world.ca_file))
     context.check_hostname = False
-    connection = http.client.HTTPSConnection(*place.split(":"), timeout=10, context=context)
+    connection = http.client.HTTPSConnection(*place.split(":"), timeout=DEADLINE, context=context)
     connection.request("POST", "/", body, {"Host": HOST, **dict(request.headers.items())})
     response = connection.getresponse()
     model = ServiceModel(Loader().load_service_model("sts", "service-2"), "sts")

@@ -14,6 +14,7 @@ from botocore.credentials import Credentials
 
 from openclaude.simulator.certs import Flaw
 from openclaude.simulator.world import World
+from support.patience import DEADLINE
 
 ANTHROPIC = "api.anthropic.com"
 BEDROCK = "bedrock-runtime.us-west-2.amazonaws.com"
@@ -30,7 +31,7 @@ def connect(world: World, host: str) -> http.client.HTTPSConnection:
     place = dict(entry.split("=") for entry in world.connect_to)[f"{host}:443"]
     address, _, port = place.partition(":")
     context = ssl.create_default_context(cafile=str(world.ca_file))
-    connection = http.client.HTTPSConnection(host, timeout=10, context=context)
+    connection = http.client.HTTPSConnection(host, timeout=DEADLINE, context=context)
     plain = socket.create_connection((address, int(port)), 10)
     # http.client writes head and body apart; Nagle's algorithm would wait for an acknowledgement in between.
     plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
