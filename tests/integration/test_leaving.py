@@ -12,14 +12,13 @@ from openclaude.simulator import eventstream
 from openclaude.simulator.recorded import Recorded
 from openclaude.simulator.replies import FOREVER, Framing, Pause, Reply
 from openclaude.simulator.script import Answer, say
+from support.house import until
 from support.patience import DEADLINE
-from support.product import make_home
+from support.product import Home, make_home
 from support.rawhttp import Client
 from support.rawupstream import Peer, RawUpstream
 from support.staging import OPUS, PLAY_HEADER, ROUTES, Stage, client_headers, message_body, serving
 
-ABORTED_WITHIN = 2.0
-"""Seconds. The bound is one second; a loaded machine may take a little longer to tell."""
 PIECE = b"x" * 32 * 1024
 MEGABYTE = 1024 * 1024
 
@@ -41,15 +40,13 @@ def reset(request: pytest.FixtureRequest) -> bool:
     return bool(request.param)
 
 
-def aborted(stage: Stage, belongs: Callable[[Recorded], object]) -> float:
-    """Seconds after the head's arrival at which the gateway closed the request's connection."""
+def until_aborted(stage: Stage, belongs: Callable[[Recorded], object]) -> None:
+    """Wait until the gateway has closed the request's connection. That it does so within a second: tests/faults (S4)."""
 
     def left(rows: tuple[Recorded, ...]) -> bool:
         return any(belongs(row) and row.aborted_after is not None for row in rows)
 
-    row = next(row for row in stage.world.wait_for(left, DEADLINE) if belongs(row))
-    assert row.aborted_after is not None
-    return row.arrived + row.aborted_after
+    stage.world.wait_for(left, DEADLINE)
 
 
 def await_idle(stage: Stage) -> None:
@@ -87,9 +84,8 @@ def test_a_client_that_leaves_during_its_upload_takes_the_providers_connection_a
         return row.header(PLAY_HEADER.decode()) == mark
 
     stage.world.wait_for(lambda rows: any(ours(row) for row in rows), DEADLINE)
-    left = time.monotonic()
     client.leave(reset=reset)
-    assert aborted(stage, ours) - left < ABORTED_WITHIN
+    until_aborted(stage, ours)
     await_idle(stage)
     assert logged_outcome(stage) == "client_left"
 
@@ -119,9 +115,8 @@ def test_a_client_that_leaves_before_the_first_byte_takes_the_providers_connecti
     client = Client(stage.gateway)
     client.post("/v1/messages?beta=true", stage.headers(), body)
     stage.world.wait_for(lambda _: stage.requests(body), DEADLINE)
-    left = time.monotonic()
     client.leave(reset=reset)
-    assert aborted(stage, lambda row: row in stage.requests(body)) - left < ABORTED_WITHIN
+    until_aborted(stage, lambda row: row in stage.requests(body))
     await_idle(stage)
     assert logged_outcome(stage) == "client_left"
 
@@ -136,9 +131,8 @@ def test_a_client_that_leaves_mid_stream_takes_the_providers_connection_along(
     client.post("/v1/messages?beta=true", stage.headers(), body)
     head = client.read_head()
     assert b"message_start" in next(client.pieces(head))
-    left = time.monotonic()
     client.leave(reset=reset)
-    assert aborted(stage, lambda row: row in stage.requests(body)) - left < ABORTED_WITHIN
+    until_aborted(stage, lambda row: row in stage.requests(body))
     await_idle(stage)
     assert logged_outcome(stage) == "client_left"
 
@@ -200,7 +194,7 @@ def test_a_client_that_stops_reading_stops_its_provider_and_nobody_else(stage: S
     for client in clients:
         client.leave()
     for body in bodies:
-        aborted(stage, lambda row, body=body: row in stage.requests(body))
+        until_aborted(stage, lambda row, body=body: row in stage.requests(body))
     await_idle(stage)
 
 
@@ -253,9 +247,10 @@ def test_a_provider_that_stops_reading_stops_the_clients_upload(tmp_path: Path) 
 def test_a_client_that_resets_behind_an_upload_at_a_standstill_takes_the_providers_connection_along(
     tmp_path: Path,
 ) -> None:
-    go_on, ended = threading.Event(), threading.Event()
+    stalled, go_on, ended = threading.Event(), threading.Event(), threading.Event()
 
     def behave(peer: Peer) -> None:
+        stalled.set()
         go_on.wait(DEADLINE)
         with suppress(EOFError, OSError):
             while True:
@@ -271,12 +266,24 @@ def test_a_client_that_resets_behind_an_upload_at_a_standstill_takes_the_provide
         client = Client(gateway)
         client.socket.settimeout(1.0)
         body = message_body(OPUS, "u" * 30 * MEGABYTE, stream=True)
-        with pytest.raises(TimeoutError):
-            client.post("/v1/messages", client_headers(home.login), body)
+        rest = memoryview(client.head("/v1/messages", client_headers(home.login), len(body)) + body)
+        while rest:
+            try:
+                rest = rest[client.socket.send(rest) :]
+            except TimeoutError:
+                if stalled.is_set():
+                    break
+        assert rest
         client.leave(reset=True)
-        deadline = time.monotonic() + 10  # the system gives up an upload that is not taken after 30
-        while (running := home.running()) is None or running.in_flight:
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        until("the request is over", lambda: _over(home))
+        line = next(line for line in home.state().log_file.read_text().splitlines() if " request=" in line)
+        assert (
+            " outcome=client_left " in line
+        )  # and not the end that the system makes of it after half a minute
         go_on.set()
         assert ended.wait(DEADLINE)
+
+
+def _over(home: Home) -> bool:
+    running = home.running()
+    return running is not None and not running.in_flight

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from faults.turned import TurnedLoop
 from openclaude.edge.reach import (
+    ATTEMPT_DELAY,
     DEAD_SECONDS,
     Address,
+    Reached,
     attend,
     by_turns,
     race,
@@ -18,6 +21,7 @@ from openclaude.edge.reach import (
     silent,
     still_the_way,
 )
+from support.patience import DEADLINE
 
 pytestmark = pytest.mark.anyio
 V4, V6 = socket.AF_INET, socket.AF_INET6
@@ -69,22 +73,30 @@ async def test_a_numeric_address_is_its_own_resolution() -> None:
     assert [(found.family, found.where[0]) for found in await resolve("::1", 443)] == [(V6, "::1")]
 
 
-async def test_an_address_that_stays_silent_does_not_keep_the_next_one_waiting() -> None:
-    with deaf() as nobody, listening() as (_, somebody):
-        async with asyncio.timeout(5):
-            reached = await race([nobody, somebody])
-        assert reached.address == somebody
-        reached.socket.close()
+def raced(*addresses: Address, within: float) -> Reached:
+    """Who wins the race within seconds of a clock that is turned by hand; with none it stands still."""
 
-
-async def test_an_address_that_refuses_gives_way_at_once() -> None:
-    with listening() as (_, somebody), deaf() as nobody:
+    async def run() -> Reached:
         loop = asyncio.get_running_loop()
-        began = loop.time()
-        reached = await race([refusing(), somebody, nobody])
-        assert reached.address == somebody
-        assert loop.time() - began < 5
-        reached.socket.close()
+        assert isinstance(loop, TurnedLoop)
+        race_ = loop.create_task(race(addresses))
+        await loop.happens("an address is reached", race_.done, within=within)
+        return race_.result()
+
+    with asyncio.Runner(loop_factory=TurnedLoop) as runner:
+        reached = runner.run(run())
+    reached.socket.close()
+    return reached
+
+
+def test_an_address_that_stays_silent_does_not_keep_the_next_one_waiting() -> None:
+    with deaf() as nobody, listening() as (_, somebody):
+        assert raced(nobody, somebody, within=ATTEMPT_DELAY).address == somebody
+
+
+def test_an_address_that_refuses_gives_way_at_once() -> None:
+    with listening() as (_, somebody), deaf() as nobody:
+        assert raced(refusing(), somebody, nobody, within=0).address == somebody
 
 
 async def test_a_family_that_this_machine_cannot_use_gives_way_to_the_other() -> None:
@@ -129,7 +141,7 @@ def _accepts(server: socket.socket) -> bool:
     except BlockingIOError:
         return False
     with connection:
-        connection.settimeout(5)
+        connection.settimeout(DEADLINE)
         assert connection.recv(1) == b""
     return True
 

@@ -529,7 +529,7 @@ async def test_stopping_lets_an_answer_finish_and_accepts_nothing_more() -> None
         reader, writer = await served.connect()
         writer.write(served.head(Content_Length=b"0"))
         await until(lambda: handler.exchanges and handler.exchanges[0].events)
-        stopping = asyncio.create_task(served.listener.stop(grace=5))
+        stopping = asyncio.create_task(served.listener.stop(grace=DEADLINE))
         await asyncio.sleep(0.05)
         with pytest.raises(OSError, match=r"refused|Connect call failed"):
             await served.connect()

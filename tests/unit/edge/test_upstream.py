@@ -4,10 +4,10 @@ import asyncio
 import contextlib
 import os
 import resource
+import select
 import socket
 import ssl
 import threading
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import cast
@@ -243,7 +243,9 @@ async def test_a_connection_that_died_while_unused_is_not_used_again(scene: Scen
     assert (await scene.ask()).status == 200
     told.set()
     served.done.acquire()
-    time.sleep(0.05)  # noqa: ASYNC251  the loop must not turn meanwhile
+    [pool] = scene.transport._pools.values()
+    [line] = pool._lines.values()
+    assert select.select([line.socket], [], [], DEADLINE)[0]  # the loop must not turn meanwhile
     answer = await scene.ask()
     assert (answer.status, answer.failures) == (200, [])
     assert (scene.upstream.connections, served.requests) == (2, 2)
