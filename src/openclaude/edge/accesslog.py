@@ -4,12 +4,11 @@ A line is built from typed fields; bodies and secrets have no field. Foreign tex
 cannot forge a line or drive a terminal. A full disk loses lines, counts them, and stops no request.
 """
 
-import errno
 import functools
 import os
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,35 +43,57 @@ def _escaped(char: str) -> str:
     return f"\\u{ord(char):04x}" if ord(char) < 0x10000 else f"\\U{ord(char):08x}"
 
 
-_repeated = functools.lru_cache(maxsize=256)(shown)
-"""`shown` for the few values that stand in line after line: names of models, slots, routes, kinds of credentials."""
+@functools.lru_cache(maxsize=512)
+def _repeated(values: tuple[str, str, str, str, int, str, str, str, str]) -> tuple[str, str]:
+    """What stands in line after line, before and behind the numbers of each."""
+    kind, slot, model, route, status, outcome, upstream_model, reason, credential = values
+    front = (
+        f"kind={shown(kind)} slot={shown(slot or '-')} model={shown(model or '-')} route={shown(route or '-')} "
+        f"status={status or '-'} outcome={shown(outcome)}"
+    )
+    back = ""
+    if upstream_model and upstream_model != model:
+        back += f" upstream_model={shown(upstream_model)}"
+    if reason and reason != MATCH:
+        back += f" reason={shown(reason)}"
+    if credential:
+        back += f" credential={shown(credential)}"
+    return front, back
 
 
 def request_line(record: AccessRecord) -> str:
     """The line of one request; fields without a value are left out, but for the fixed ones at its start."""
-    seconds = "-" if record.first_byte is None else f"{record.first_byte:.3f}"
-    line = (
-        f"request={shown(record.request_id)} kind={_repeated(record.endpoint)} slot={_repeated(record.slot or '-')} "
-        f"model={_repeated(record.model or '-')} route={_repeated(record.route or '-')} status={record.status or '-'} "
-        f"outcome={_repeated(record.outcome)} first={seconds} total={record.total:.3f} "
-        f"in={record.bytes_in} out={record.bytes_out} "
-        f"tokens={_count(record.input_tokens)}/{_count(record.output_tokens)}"
+    front, back = _repeated(
+        (
+            record.endpoint,
+            record.slot,
+            record.model,
+            record.route,
+            record.status,
+            record.outcome,
+            record.upstream_model,
+            record.reason,
+            record.credential,
+        )
     )
-    if record.upstream_model and record.upstream_model != record.model:
-        line += f" upstream_model={_repeated(record.upstream_model)}"
-    if record.reason and record.reason != MATCH:
-        line += f" reason={_repeated(record.reason)}"
-    if record.credential:
-        line += f" credential={_repeated(record.credential)}"
-    if record.upstream_request_id:
-        line += f" upstream_request={shown(record.upstream_request_id)}"
+    name, first, asked, said = (
+        record.request_id,
+        record.first_byte,
+        record.input_tokens,
+        record.output_tokens,
+    )
+    line = (
+        f"request={name if name.isascii() and name.isidentifier() else shown(name)} {front} "
+        f"first={'-' if first is None else f'{first:.3f}'} total={record.total:.3f} "
+        f"in={record.bytes_in} out={record.bytes_out} "
+        f"tokens={'-' if asked is None else asked}/{'-' if said is None else said}{back}"
+    )
+    name = record.upstream_request_id
+    if name:
+        line += f" upstream_request={name if name.isascii() and name.isidentifier() else shown(name)}"
     if record.attempts:
         line += f" attempts={shown(','.join(record.attempts))}"
     return f"{line} notes={shown(','.join(record.notes))}" if record.notes else line
-
-
-def _count(tokens: int | None) -> str:
-    return "-" if tokens is None else str(tokens)
 
 
 Later = Callable[[float, Callable[[], None]], object]
@@ -127,44 +148,53 @@ class RotatingLog:
         if tick != self._tick:
             self._tick, self._burst = tick, 0
         self._burst += 1
-        if self._later is None or (self._burst <= BURST and not self._held):
-            self._write([line])
-        else:
-            self._hold(line, self._later)
+        held, later = self._held, self._later
+        if later is None or (self._burst <= BURST and not held):
+            self._write(line, 1)
+            return
+        if not held:
+            later(TICK, self.flush)
+        held.append(line)
+        if len(held) >= MOST_HELD:
+            self.flush()
 
     def flush(self) -> None:
         """Write what is held."""
         if self._held:
             held, self._held = self._held, []
-            self._write(held)
+            self._write("".join(held), len(held))
 
     def close(self) -> None:
         """Write what is held, and let go of the file."""
         self.flush()
         self._let_go()
 
-    def _hold(self, line: str, later: Later) -> None:
-        if not self._held:
-            later(TICK, self.flush)
-        self._held.append(line)
-        if len(self._held) >= MOST_HELD:
-            self.flush()
-
-    def _write(self, lines: Sequence[str]) -> None:
-        text = "".join(lines)
+    def _write(self, text: str, lines: int) -> None:
         if self._untold:
             stamp, _, _ = text.partition(" ")
             text = f"{stamp} {_event('log-lines-lost', lines=str(self._untold))}\n{text}"
         if self._torn:
             text = f"\n{text}"
+        data = text.encode("utf-8", "replace")
         try:
-            self._append(text.encode("utf-8", "replace"))
+            descriptor = self._descriptor
+            if descriptor is None or self._size + len(data) > MAX_BYTES:
+                descriptor = self._open()
+            written = os.write(descriptor, data)
         except OSError:
-            self.lost += len(lines)
-            self._untold += len(lines)
-            self._let_go()
+            self._lose(lines)
+            return
+        self._size += written
+        self._torn = written < len(data)
+        if self._torn:
+            self._lose(lines)
         else:
-            self._untold, self._torn = 0, False
+            self._untold = 0
+
+    def _lose(self, lines: int) -> None:
+        self.lost += lines
+        self._untold += lines
+        self._let_go()
 
     def _let_go(self) -> None:
         descriptor, self._descriptor = self._descriptor, None
@@ -172,19 +202,15 @@ class RotatingLog:
             with suppress(OSError):
                 os.close(descriptor)
 
-    def _append(self, data: bytes) -> None:
-        if self._descriptor is not None and self._size + len(data) > MAX_BYTES:
+    def _open(self) -> int:
+        """Open the file; a new one in the place of one that is full."""
+        if self._descriptor is not None:
             self._rotate()
-        if self._descriptor is None:
-            # Not to block: a pipe in the file's place would have the loop wait for a reader.
-            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-            self._descriptor = os.open(self._path, flags, 0o600)
-            self._size = os.fstat(self._descriptor).st_size
-        written = os.write(self._descriptor, data)
-        self._size += written
-        if written < len(data):
-            self._torn = True
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        # Not to block: a pipe in the file's place would have the loop wait for a reader.
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+        descriptor = self._descriptor = os.open(self._path, flags, 0o600)
+        self._size = os.fstat(descriptor).st_size
+        return descriptor
 
     def _follow(self) -> None:
         """Let go of a file that is not at its path any more: what is written there nobody would read."""

@@ -3,6 +3,7 @@ import os
 import resource
 import stat
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,23 @@ def test_a_request_that_was_never_answered_has_dashes() -> None:
         "request=req_oc_2 kind=messages slot=- model=- route=- status=- outcome=client_left first=- total=0.000 "
         "in=0 out=0 tokens=-/-"
     )
+
+
+@pytest.mark.parametrize(
+    "field",
+    ["endpoint", "slot", "model", "route", "outcome", "upstream_model", "reason", "credential", "request_id"],
+)
+def test_what_most_lines_repeat_is_never_taken_from_the_line_before(field: str) -> None:
+    assert request_line(RECORD) == request_line(replace(RECORD))
+    assert '="another one"' in request_line(replace(RECORD, **{field: "another one"}))
+    assert " status=418 " in request_line(replace(RECORD, status=418))
+
+
+@pytest.mark.parametrize("field", ["request_id", "upstream_request_id"])
+@pytest.mark.parametrize("name", ["a b", "\u00e9", "\u0430", "a\nb", '"', "\x1b[31m"])
+def test_a_name_that_is_not_plain_is_quoted(field: str, name: str) -> None:
+    assert f"={shown(name)} " in request_line(replace(RECORD, **{field: name}))
+    assert shown(name).startswith('"')
 
 
 @given(st.text(max_size=60))
