@@ -25,6 +25,7 @@ _MAY_HOLD_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
 
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw])
+_NOTHING: Final = msgspec.Raw()
 _PIECE: Final = 512 * 1024
 """Bytes that are read by one call; a text of more is taken apart first, as far as it has parts."""
 _LEVELS: Final = 2
@@ -114,11 +115,11 @@ class TextReader:
 
     def __init__(self, shapes: Mapping[str, Any], texts: Iterable[str]) -> None:
         fields = [(name, shape | None, None) for name, shape in shapes.items()]
-        left = [(name, msgspec.Raw, msgspec.Raw()) for name in texts]
+        left = [(name, msgspec.Raw, _NOTHING) for name in texts]
         self._decoder = msgspec.json.Decoder(msgspec.defstruct("Texts", [*fields, *left], gc=False))
         self._shapes = len(fields)
 
-    def read(self, raw: bytes) -> tuple[tuple[Any, ...], tuple[bytes, ...]] | None:
+    def read(self, raw: bytes) -> tuple[tuple[Any, ...], list[bytes]] | None:
         """The members with a shape, None for one that is not there, and the texts of the others, empty for those.
 
         None where only `loads` can tell what the text is, as `PartialReader.read`. The UTF-8 of texts was not checked.
@@ -129,7 +130,8 @@ class TextReader:
             found = msgspec.structs.astuple(self._decoder.decode(raw))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
-        return found[: self._shapes], tuple(map(bytes, found[self._shapes :]))
+        texts = [b"" if text is _NOTHING else bytes(text) for text in found[self._shapes :]]
+        return found[: self._shapes], texts
 
 
 def spliced(text: bytes) -> Any:

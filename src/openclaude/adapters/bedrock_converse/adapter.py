@@ -9,6 +9,7 @@ from openclaude.adapters import counting
 from openclaude.adapters.bedrock_converse import (
     errors,
     learned,
+    plain_answer,
     refusal,
     response,
     stream,
@@ -16,8 +17,8 @@ from openclaude.adapters.bedrock_converse import (
     tools,
 )
 from openclaude.adapters.bedrock_converse.estimate import Estimator
-from openclaude.adapters.bedrock_converse.pieces import Json, Notes
-from openclaude.adapters.bedrock_converse.request import Builder, Translation, bounded_depth, sealed
+from openclaude.adapters.bedrock_converse.pieces import HELD_ONCE, Json, Notes
+from openclaude.adapters.bedrock_converse.request import Builder, Translation, bounded_depth, sealed, too_deep
 from openclaude.adapters.calibration import Calibration, Sample
 from openclaude.adapters.profiles import Profile
 from openclaude.domain.errors import ApiError, invalid_request
@@ -93,18 +94,21 @@ class ConverseAdapter:
         del version
         limits, due = self._limits.known(self._region, self._model_id), self._estimator.is_due()
         if not limits and not due:
-            with bounded_depth():
-                plain = self._builder.build_plain(raw, betas, request_id)
-                if plain is not None:
-                    return self._call(plain, wants_stream=plain.operation == "ConverseStream")
+            try:
+                plain = self._builder.build_plain(raw, betas)
+            except (RecursionError, jsontext.JsonError):
+                raise too_deep() from None
+            if plain is not None:
+                return self._call(plain, request_id, wants_stream=plain.operation == "ConverseStream")
         body = self._read(raw)
         with bounded_depth():
-            built = self._builder.build(body, betas, request_id)
-            if (answer := _local_answer(body, built)) is not None:
-                return self._call(built, wants_stream=body.get("stream") is True, local_answer=answer)
+            built = self._builder.build(body, betas)
+            wants_stream = body.get("stream") is True
+            if (answer := _local_answer(body, built, request_id)) is not None:
+                return self._call(built, request_id, wants_stream=wants_stream, local_answer=answer)
             for verdict in limits:
                 built = _applied(built, verdict)
-            call = self._call(sealed(built), wants_stream=body.get("stream") is True)
+            call = self._call(sealed(built), request_id, wants_stream=wants_stream)
             call.sample = self._estimator.sample(body) if due else None
             return call
 
@@ -137,11 +141,14 @@ class ConverseAdapter:
         return counting.count_calls(self._ways, ids, prompt)
 
     def _call(
-        self, built: Translation, *, wants_stream: bool, local_answer: bytes | None = None
+        self, built: Translation, request_id: str, *, wants_stream: bool, local_answer: bytes | None = None
     ) -> "ConverseCall":
-        return ConverseCall(
-            built, self._region, self._limits, wants_stream=wants_stream, local_answer=local_answer
+        call = ConverseCall(
+            built, self._region, self._limits, wants_stream=wants_stream, request_id=request_id
         )
+        if local_answer is not None:
+            call.local_answer, call.target = local_answer, b""
+        return call
 
 
 class ConverseCall:
@@ -158,7 +165,13 @@ class ConverseCall:
         local_answer: a whole Messages answer when nothing has to be asked; `target` and `body` are then empty.
         usage: the token counts of a whole answer, once it was read.
         sample: the request's own estimate, where one was made.
+        streams: whether Bedrock answers with a stream.
     """
+
+    local_answer: bytes | None = None
+    usage: Usage | None = None
+    sample: Sample | None = None
+    _tried: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -167,30 +180,20 @@ class ConverseCall:
         limits: learned.LearnedLimits,
         *,
         wants_stream: bool,
-        local_answer: bytes | None = None,
-        tried: tuple[str, ...] = (),
+        request_id: str = "",
     ) -> None:
-        self._translation = translation.once()
-        self._state = translation.state
-        addressed = _addressed(translation.operation, translation.model_id, region)
-        self._place = addressed.place
+        operation, model_id, _, payload, notes, state, _, _ = translation
+        self._translation = translation if len(payload) < HELD_ONCE else translation.once()
+        self._state = state
         self._limits = limits
-        self._tried = tried
-        self.operation = translation.operation
-        self.body = translation.payload
-        self.model = translation.state.model
-        self.notes = translation.notes
+        self._request_id = request_id
+        self.operation = operation
+        self.streams = operation == "ConverseStream"
+        self.body = payload
+        self.model = state.model
+        self.notes = notes
         self.wants_stream = wants_stream
-        self.local_answer = local_answer
-        self.usage: Usage | None = None
-        self.sample: Sample | None = None
-        self.target = addressed.target if local_answer is None else b""
-        self.headers = addressed.headers
-
-    @property
-    def streams(self) -> bool:
-        """Whether Bedrock answers with a stream."""
-        return self.operation == "ConverseStream"
+        self._place, self.target, self.headers = _addressed(operation, model_id, region)
 
     def whole(self, status: int, headers: Sequence[Header], body: bytes) -> bytes:
         """The Messages answer for a whole Converse answer; sets `usage` and adds to `notes`.
@@ -200,10 +203,15 @@ class ConverseCall:
         """
         if status != 200:
             raise self.failure(status, headers, body)
+        state = self._state
+        identity = response.message_id(headers, self._request_id)
+        plain = None if state.discard else plain_answer.message(body, state.model, identity)
+        if plain is not None:
+            found, self.usage = plain
+            return found
         notes = Notes()
-        identity = response.message_id(self._state, headers)
         try:
-            message, self.usage = response.message(jsontext.loads(body), self._state, identity, notes)
+            message, self.usage = response.message(jsontext.loads(body), state, identity, notes)
             self.notes += tuple(code for code in notes.codes() if code not in self.notes)
             return jsontext.dumps(message)
         except jsontext.JsonError as error:
@@ -216,9 +224,8 @@ class ConverseCall:
 
     def stream(self, headers: Sequence[Header] = ()) -> stream.ConverseStreamDecoder:
         """A decoder for the answer's stream; `headers` of the answer give the message its id."""
-        return stream.ConverseStreamDecoder(
-            self._state, response.message_id(self._state, headers), self._place
-        )
+        identity = response.message_id(headers, self._request_id)
+        return stream.ConverseStreamDecoder(self._state, identity, self._place)
 
     def synthesize(self, message: bytes) -> bytes:
         """The server-sent events of a finished Messages answer."""
@@ -243,8 +250,9 @@ class ConverseCall:
             self._place.region,
             self._limits,
             wants_stream=self.wants_stream,
-            tried=(*self._tried, verdict.what),
+            request_id=self._request_id,
         )
+        call._tried = (*self._tried, verdict.what)
         call.sample = self.sample
         return call
 
@@ -294,11 +302,11 @@ def _applied(built: Translation, verdict: learned.Verdict) -> Translation:
     return built._replace(body=body, notes=(*built.notes, verdict.note))
 
 
-def _local_answer(body: Json, built: Translation) -> bytes | None:
+def _local_answer(body: Json, built: Translation, request_id: str) -> bytes | None:
     content = local_content(body, cached=built.cache_points > 0)
     if content is None:
         return None
-    message = response.empty_message(built.state, response.message_id(built.state, ()))
+    message = response.empty_message(built.state, response.message_id((), request_id))
     return jsontext.dumps({**message, "content": content, "stop_reason": "max_tokens"})
 
 

@@ -13,7 +13,7 @@ class Frame(NamedTuple):
     Attributes:
         operation: "Converse" or "ConverseStream".
         notes: codes of what was degraded.
-        state: what the translation of the answer needs to know; the request's id is another one each time.
+        state: what the translation of the answer needs to know.
         rest: what follows messages and system in the body, beginning with a comma, and ending with the body; empty for
             requests that have to be translated each for itself.
         listed: the list of tools it was made for; its identity is part of the key.

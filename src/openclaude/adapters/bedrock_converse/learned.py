@@ -209,4 +209,4 @@ class LearnedLimits:
 
     def known(self, region: str, model_id: str) -> tuple[Verdict, ...]:
         """The verdicts that apply, in the order they were learned."""
-        return tuple(self._verdicts.get((region, model_id), {}).values())
+        return tuple(self._verdicts.get((region, model_id), {}).values()) if self._verdicts else ()

@@ -29,12 +29,14 @@ class Names:
 
     __slots__ = ("_by_original", "_by_sent", "_renamed", "_shared", "renames")
 
-    def __init__(self, originals: Iterable[str] = ()) -> None:
+    def __init__(self, originals: Iterable[str] = (), *, known: "Names | None" = None) -> None:
+        self._shared = known is not None
+        self.renames = False
+        if known is not None:
+            return  # see `copy`
         self._by_original: dict[str, str] = {}
         self._by_sent: dict[str, str] = {}
         self._renamed: dict[str, str] = {}
-        self._shared = False
-        self.renames = False
         names = list(originals)
         # Valid names first: none of them may be taken by the replacement of another.
         for name in names:
@@ -45,9 +47,8 @@ class Names:
 
     def copy(self) -> "Names":
         """The same names; what is added to the copy does not come here. Copied only when something is added."""
-        other = Names()
+        other = Names(known=self)
         other._by_original, other._by_sent, other._renamed = self._by_original, self._by_sent, self._renamed
-        other._shared = True
         return other
 
     def sent(self, original: str) -> str:

@@ -58,9 +58,13 @@ Messages = list[_User | _Assistant | _System]
 """What `jsontext.PartialReader` is to read as a request's messages."""
 
 _TEXTS = msgspec.json.Decoder(list[_Text])
-_NO_OUTPUT = b'{"text":"%b"}]' % NO_OUTPUT.encode()
+_NO_OUTPUT = b'{"text":"%b"}' % NO_OUTPUT.encode()
+# How blocks begin: the first of a turn, and the others.
+_TEXT = b'{"text":', b',{"text":'
+_USE = tuple(comma + b'{"toolUse":{"toolUseId":"%b","name":"%b","input":' for comma in (b"", b","))
+_RESULT = tuple(comma + b'{"toolResult":{"toolUseId":"%b","content":[' for comma in (b"", b","))
 _QUOTE, _OBJECT = b'"{'
-_SHOWS = re.compile(rb'"(?: |\\[nrt])*[!#-\[\]-~]')
+_shows = re.compile(rb'"(?: |\\[nrt])*[!#-\[\]-~]').match
 """Matches nearly every JSON string that is not blank."""
 
 Piece = bytes | msgspec.Raw
@@ -153,58 +157,64 @@ class _Writer:
 
     def user(self, message: _User) -> bool:
         calls, self._calls = self._calls, []
+        out = self._out
         if not self._open:
-            self._begin_user()
+            out.append(b',{"role":"user","content":[' if out else b'[{"role":"user","content":[')
+            self._open, self._parts = True, 0
         elif calls:
             return False
-        answered = 0
+        parts, answered = self._parts, 0
         for block in message.content:
             if isinstance(block, _Result):
                 sent_id = safe_id(block.tool_use_id)
-                if self._parts != answered or answered >= len(calls) or sent_id != calls[answered]:
+                if parts != answered or answered >= len(calls) or sent_id != calls[answered]:
                     return False
                 texts = _texts(block.content)
                 if texts is None:
                     return False
-                self._result(sent_id, texts, failed=block.is_error)
+                self._result(_RESULT[parts > 0] % sent_id.encode(), texts, failed=block.is_error)
                 answered += 1
-            elif _has_text(block.text):
-                self._add(b'{"text":', block.text, b"}")
+                parts += 1
+            elif _shows(block.text) or _has_text(block.text):
+                out += (_TEXT[parts > 0], block.text, b"}")
+                parts += 1
+        self._parts = parts
         return answered == len(calls)
 
     def system(self, message: _System) -> bool:
         """A reminder in the midst of the conversation belongs to the user's turn it follows."""
         texts = _texts(message.content) if self._open else None
         for text in texts or ():
-            self._add(b'{"text":"<system-reminder>\\n', bytes(text)[1:-1], b'\\n</system-reminder>"}')
+            begin = _TEXT[self._parts > 0] + b'"<system-reminder>\\n'
+            self._out += (begin, bytes(text)[1:-1], b'\\n</system-reminder>"}')
+            self._parts += 1
         return texts is not None
 
     def assistant(self, message: _Assistant) -> bool:
         if not self._end_user():
             return False
-        self._out.append(b',{"role":"assistant","content":[')
-        self._parts = 0
+        out = self._out
+        out.append(b',{"role":"assistant","content":[')
+        parts = 0
         calls: list[str] = []
         for block in message.content:
             if isinstance(block, _Use):
+                if memoryview(block.input)[0] != _OBJECT:
+                    return False
                 sent_id = safe_id(block.id)
                 calls.append(sent_id)
                 self._called.add(block.name)
                 name = self._names.sent(block.name)
-                self._add(
-                    f'{{"toolUse":{{"toolUseId":"{sent_id}","name":"{name}","input":'.encode(),
-                    block.input,
-                    b"}}",
-                )
-                if memoryview(block.input)[0] != _OBJECT:
-                    return False
-            elif isinstance(block, _Text) and _has_text(block.text):
+                out += (_USE[parts > 0] % (sent_id.encode(), name.encode()), block.input, b"}}")
+                parts += 1
+            elif isinstance(block, _Text) and (_shows(block.text) or _has_text(block.text)):
                 if calls:
                     return False
-                self._add(b'{"text":', block.text, b"}")
-        self._out.append(b"]}")
+                out += (_TEXT[parts > 0], block.text, b"}")
+                parts += 1
+        out.append(b"]}")
         self._calls = calls
-        return self._parts > 0 and len(set(calls)) == len(calls)
+        return parts > 0 and (len(calls) < 2 or len(set(calls)) == len(calls))
 
     def finished(self) -> Conversation | None:
         if not self._end_user():
@@ -212,23 +222,14 @@ class _Writer:
         self._out.append(b"]")
         return Conversation(self._out, self._called)
 
-    def _result(self, sent_id: str, texts: list[msgspec.Raw], *, failed: bool) -> None:
-        self._add(f'{{"toolResult":{{"toolUseId":"{sent_id}","content":['.encode())
-        for place, text in enumerate(texts):
-            self._out += (b',{"text":' if place else b'{"text":', text, b"}")
-        self._out.append(b"]" if texts else _NO_OUTPUT)
-        self._out.append(b',"status":"error"}}' if failed else b"}}")
-
-    def _add(self, *pieces: Piece) -> None:
-        """One block."""
-        if self._parts:
-            self._out.append(b",")
-        self._parts += 1
-        self._out += pieces
-
-    def _begin_user(self) -> None:
-        self._out.append(b',{"role":"user","content":[' if self._out else b'[{"role":"user","content":[')
-        self._open, self._parts = True, 0
+    def _result(self, begin: bytes, texts: list[msgspec.Raw], *, failed: bool) -> None:
+        out = self._out
+        for text in texts:
+            out += (begin + b'{"text":', text, b"}")
+            begin = b","
+        if not texts:
+            out.append(begin + _NO_OUTPUT)
+        out.append(b'],"status":"error"}}' if failed else b"]}}")
 
     def _end_user(self) -> bool:
         """End the user's turn; False when there is none, or nothing in it."""
@@ -239,7 +240,7 @@ class _Writer:
 
 def _has_text(raw: msgspec.Raw) -> bool:
     """Whether it is a string that is not blank; what is no string is left out in the general way, too."""
-    if _SHOWS.match(raw):
+    if _shows(raw):
         return True
     return memoryview(raw)[0] == _QUOTE and not is_blank(jsontext.loads(bytes(raw)))
 

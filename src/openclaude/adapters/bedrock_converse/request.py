@@ -21,7 +21,7 @@ from openclaude.adapters.bedrock_converse.pieces import (
 )
 from openclaude.adapters.bedrock_converse.response import ResponseState
 from openclaude.adapters.profiles import Profile
-from openclaude.domain.errors import invalid_request
+from openclaude.domain.errors import ApiError, invalid_request
 from openclaude.wire import jsontext
 
 _SCHEMA_PROMPT = (
@@ -53,6 +53,8 @@ FIELDS = (
 """The members of a Messages request, `tools` apart, that the translation reads. It drops the others."""
 _LONG = 8 * 1024
 """Bytes from which on it is quicker to leave the tools unread."""
+_KEPT_SYSTEM = 64 * 1024
+"""Bytes of a system prompt that is remembered."""
 _READER = jsontext.PartialReader(FIELDS, "tools")
 _IN_FRAME = tuple(name for name in FIELDS if name not in ("messages", "max_tokens", "system"))
 _PLAIN_READER = jsontext.TextReader(
@@ -147,7 +149,12 @@ class bounded_depth:  # noqa: N801  it is used like a function
 
     def __exit__(self, kind: type[BaseException] | None, error: object, traceback: object) -> None:
         if kind is not None and issubclass(kind, RecursionError | jsontext.JsonError):
-            raise invalid_request("the request's JSON is nested too deeply to be translated") from None
+            raise too_deep() from None
+
+
+def too_deep() -> ApiError:
+    """The refusal of what nests deeper than a stack."""
+    return invalid_request("the request's JSON is nested too deeply to be translated")
 
 
 class Builder:
@@ -166,8 +173,9 @@ class Builder:
         )
         self._serves_plain = plain.serves(profile)
         self._frames = Frames()
+        self._latest_system: tuple[bytes, list[plain.Piece] | None] = b"", []
 
-    def build_plain(self, raw: bytes, betas: bytes, request_id: str) -> Translation | None:
+    def build_plain(self, raw: bytes, betas: bytes) -> Translation | None:
         """The translation, with its bytes, of a request whose conversation is an ordinary one; None for others.
 
         Raises:
@@ -179,23 +187,33 @@ class Builder:
         if found is None:
             return None
         (messages, limit), (tools_text, system_text, *texts) = found
-        listed = self._catalogs.list_of(tools_text or b"[]")
-        if listed is None or limit is None or limit <= 1:
+        known = self._catalogs.found(tools_text or b"[]")
+        if known is None or limit is None or limit <= 1:
             return None
-        names = self._catalogs.read(listed).names.copy()
+        _, listed, catalog = known
+        names = catalog.names.copy()
         talk = plain.translate(messages or (), names)
         if talk is None:
             return None
-        system = plain.system(system_text)
+        system = self._system(system_text)
         if system is not None and not names.renames and tools.PLACEHOLDER not in talk.called:
             key = (bool(talk.called), limit, *texts)
             frame = self._frames.get(key, listed) or self._framed(key, listed, betas)
             if frame.rest:
-                return self._in_frame(frame, talk, system, request_id)
+                return self._in_frame(frame, talk, system)
         body = self._values(limit, texts, listed)
         if system_text:
             body["system"] = jsontext.loads(system_text)
-        return sealed(self._told(body, betas, _Told(talk, names), request_id))
+        return sealed(self._told(body, betas, _Told(talk, names)))
+
+    def _system(self, text: bytes) -> list[plain.Piece] | None:
+        """As `plain.system`; many clients say the same again and again."""
+        kept, pieces = self._latest_system
+        if text != kept:
+            pieces = plain.system(text)
+            if len(text) < _KEPT_SYSTEM:
+                self._latest_system = text, pieces
+        return pieces
 
     def _values(self, limit: int, texts: Iterable[bytes], listed: list[Any]) -> Json:
         """A request's body without its conversation and its system prompt."""
@@ -203,12 +221,12 @@ class Builder:
         body: Json = {name: jsontext.loads(text) for name, text in there if text}
         return {**body, "max_tokens": limit, "tools": listed}
 
-    def _told(self, body: Json, betas: bytes, told: "_Told", request_id: str) -> Translation:
+    def _told(self, body: Json, betas: bytes, told: "_Told") -> Translation:
         validate.check_all_but_messages(body, geo=self._geo)
         validate.check_not_a_safety_check(body, self._profile.family)
         body["messages"] = []
         request = _Request(body, betas, self._profile, self._catalogs, self._version, told)
-        return request.translation(self._model_id, self._route, request_id)
+        return request.translation(self._model_id, self._route)
 
     def _framed(self, key: tuple[Any, ...], listed: list[Any], betas: bytes) -> Frame:
         """The frame of a request; it has no `rest` where that depends on the conversation or the system prompt.
@@ -219,7 +237,7 @@ class Builder:
         calls, limit, *texts = key
         catalog = self._catalogs.read(listed)
         told = _Told(plain.Conversation([], {""} if calls else set()), catalog.names.copy())
-        made = self._told(self._values(limit, texts, listed), betas, told, "")
+        made = self._told(self._values(limit, texts, listed), betas, told)
         offers_all = catalog.ordinary is not None and "toolConfig" in made.body
         serves = "system" not in made.body and not told.names.renames and (offers_all or not listed)
         rest = jsontext.dumps(made.body).removeprefix(b'{"messages":[]') if serves else b""
@@ -227,13 +245,13 @@ class Builder:
         self._frames.keep(key, frame)
         return frame
 
-    def _in_frame(
-        self, frame: Frame, talk: plain.Conversation, system: list[plain.Piece], request_id: str
-    ) -> Translation:
+    def _in_frame(self, frame: Frame, talk: plain.Conversation, system: list[plain.Piece]) -> Translation:
         payload = b"".join((b'{"messages":', *talk.messages, *system, frame.rest))
-        validate.check_size(payload)
-        state = frame.state._replace(request_id=request_id)
-        return Translation(frame.operation, self._model_id, {}, payload, frame.notes, state, 0, talk.messages)
+        if len(payload) > validate.MAX_BODY:
+            validate.check_size(payload)
+        return Translation(
+            frame.operation, self._model_id, {}, payload, frame.notes, frame.state, 0, talk.messages
+        )
 
     def read(self, raw: bytes) -> Any:
         """A client's whole request body as values, to be given to `build`; shared in parts with earlier ones.
@@ -251,7 +269,7 @@ class Builder:
                 return {**body, "tools": listed}
         return jsontext.loads(raw)
 
-    def build(self, raw: Any, betas: bytes = b"", request_id: str = "") -> Translation:
+    def build(self, raw: Any, betas: bytes = b"") -> Translation:
         """The translation without its bytes. `raw` holds no unpaired surrogates.
 
         Raises:
@@ -262,7 +280,6 @@ class Builder:
         return _Request(body, betas, self._profile, self._catalogs, self._version).translation(
             self._model_id,
             self._route,
-            request_id,
         )
 
 
@@ -303,7 +320,7 @@ class _Request:
         self._extra: Json = {}
         self._max_tokens = max(1, min(body["max_tokens"], profile.max_output))
 
-    def translation(self, model_id: str, route: str, request_id: str) -> Translation:
+    def translation(self, model_id: str, route: str) -> Translation:
         system, turns = self._conversation()
         thinks = self._thinking(turns, model_id)
         offers = (
@@ -337,7 +354,6 @@ class _Request:
             # Its calls are removed whether it was sent or not, except where the client has a tool of that name.
             placeholder="" if self._names.knows(tools.PLACEHOLDER) else tools.PLACEHOLDER,
             discard=self._body["max_tokens"] == 0,
-            request_id=request_id,
         )
         talk = self._told.talk.messages if self._told is not None else None
         return Translation(operation, model_id, body, b"", self._notes.codes(), state, points, talk)

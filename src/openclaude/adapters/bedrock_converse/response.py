@@ -29,7 +29,7 @@ _MALFORMED = {
     "malformed_model_output": "The model produced malformed output",
 }
 _TIERS = {"priority": "priority", "default": "standard", "flex": "standard", "reserved": "standard"}
-_LEAKED_CALL = ("<tool_call>", "<function=")
+_LEAKED_CALL, _LEAKED_FUNCTION = "<tool_call>", "<function="
 
 
 class ResponseState(NamedTuple):
@@ -43,7 +43,6 @@ class ResponseState(NamedTuple):
         placeholder: the name of the placeholder tool, whose calls are removed; empty where the client has a tool of
             that name.
         discard: the client wanted the prompt cached and no answer.
-        request_id: the gateway's own id, for a message whose upstream id is not known.
     """
 
     model: str
@@ -52,7 +51,6 @@ class ResponseState(NamedTuple):
     stop_sequences: tuple[str, ...] = ()
     placeholder: str = ""
     discard: bool = False
-    request_id: str = ""
 
     @property
     def signature(self) -> str:
@@ -60,12 +58,12 @@ class ResponseState(NamedTuple):
         return f"{SIGNATURE_PREFIX}v1.{self.route}"
 
 
-def message_id(state: ResponseState, headers: Sequence[Header]) -> str:
-    """Bedrock's request id in the form of a message id."""
+def message_id(headers: Sequence[Header], request_id: str = "") -> str:
+    """Bedrock's request id in the form of a message id; the gateway's own `request_id` where that is not known."""
     for name, value in headers:
         if name.lower() == b"x-amzn-requestid":
             return "msg_bdrk_" + value.decode("latin-1").replace("-", "")
-    return "msg_bdrk_" + (state.request_id.removeprefix("req_").replace("-", "") or "local")
+    return "msg_bdrk_" + (request_id.removeprefix("req_").replace("-", "") or "local")
 
 
 def empty_message(state: ResponseState, identity: str) -> Json:
@@ -135,7 +133,7 @@ def _text(text: str, notes: Notes) -> list[Json]:
 
 def leaks_call(text: str) -> bool:
     """Whether a model wrote a tool call into its text, as Qwen coders do in long sessions. Passed on, but counted."""
-    return any(tag in text for tag in _LEAKED_CALL)
+    return _LEAKED_CALL in text or _LEAKED_FUNCTION in text
 
 
 def _tool_use(use: Json, state: ResponseState, notes: Notes) -> list[Json]:

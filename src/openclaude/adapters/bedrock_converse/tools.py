@@ -96,9 +96,10 @@ class Choice:
 class Catalogs:
     """The catalogs of the lists seen last, for one profile."""
 
-    __slots__ = ("_kept", "_lists", "_profile")
+    __slots__ = ("_kept", "_latest", "_lists", "_profile")
 
     def __init__(self, profile: Profile) -> None:
+        self._latest: tuple[bytes, list[Any], Catalog] | None = None
         self._profile = profile
         self._kept: dict[bytes, Catalog] = {}
         self._lists: dict[bytes, tuple[list[Any], Catalog]] = {}
@@ -108,23 +109,29 @@ class Catalogs:
 
         None for a text that is no list of objects, or holds an unpaired surrogate.
         """
-        latest = next(reversed(self._lists), None)
-        if latest == raw:  # quicker than its hash
-            return self._lists[latest][0]
+        found = self.found(raw)
+        return None if found is None else found[1]
+
+    def found(self, raw: bytes) -> tuple[bytes, list[Any], Catalog] | None:
+        """As `list_of`, with the list's catalog behind it."""
+        latest = self._latest
+        if latest is not None and latest[0] == raw:  # quicker than its hash
+            return latest
         known = self._lists.pop(raw, None)
         if known is None:
             try:
-                found = jsontext.loads(raw)
+                read = jsontext.loads(raw)
             except jsontext.JsonError:
                 return None
-            if not isinstance(found, list) or not all(isinstance(tool, dict) for tool in found):
+            if not isinstance(read, list) or not all(isinstance(tool, dict) for tool in read):
                 return None
-            known = found, self._of_digest(found)
+            known = read, self._of_digest(read)
         # Taken out and put back: the one used last is the last to go.
         self._lists[raw] = known
         if len(self._lists) > _LISTS_KEPT:
             del self._lists[next(iter(self._lists))]
-        return known[0]
+        self._latest = latest = raw, *known
+        return latest
 
     def read(self, tools: list[Any]) -> Catalog:
         """The catalog of a list of tools.
@@ -132,10 +139,9 @@ class Catalogs:
         Raises:
             ApiError: an entry is not an object.
         """
-        if self._lists:
-            latest, catalog = next(reversed(self._lists.values()))
-            if latest is tools:
-                return catalog
+        latest = self._latest
+        if latest is not None and latest[1] is tools:
+            return latest[2]
         return self._of_digest(tools)
 
     def _of_digest(self, tools: list[Any]) -> Catalog:

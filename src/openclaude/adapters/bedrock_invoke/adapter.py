@@ -305,8 +305,8 @@ def _local_answer(body: Json, built: Translation, request_id: str) -> bytes | No
     content = local_content(body, cached=built.cached)
     if content is None:
         return None
-    state = response.ResponseState(model=built.model, request_id=request_id)
-    message = response.empty_message(state, response.message_id(state, ()))
+    state = response.ResponseState(model=built.model)
+    message = response.empty_message(state, response.message_id((), request_id))
     return jsontext.dumps({**message, "content": content, "stop_reason": "max_tokens"})
 
 

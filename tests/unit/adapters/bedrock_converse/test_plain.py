@@ -116,7 +116,7 @@ def short(body: dict[str, Any], profile: Any = QWEN) -> Any:
     key = repr(profile)
     builder = BUILDERS.setdefault(key, Builder(profile, Catalogs(profile), MODEL, "r", None))
     try:
-        return builder.build_plain(json.dumps(body).encode(), b"", "")
+        return builder.build_plain(json.dumps(body).encode(), b"")
     except ApiError as error:
         return error.status, error.message
 
@@ -185,7 +185,7 @@ def test_the_clients_billing_header_is_left_out_however_it_is_written(text: str)
     raw = json.dumps({**ORDINARY, "system": [{"type": "text", "text": "HERE"}]}).replace("HERE", text)
     for _ in range(2):
         found = BUILDERS.setdefault(repr(QWEN), Builder(QWEN, Catalogs(QWEN), MODEL, "r", None)).build_plain(
-            raw.encode(), b"", ""
+            raw.encode(), b""
         )
         assert found is not None
         assert "system" not in json.loads(found.payload)

@@ -192,9 +192,9 @@ def test_a_discarded_answer_is_empty_but_counted() -> None:
 
 
 def test_a_message_without_an_upstream_id_is_named_after_the_gateway_s() -> None:
-    assert message_id(ResponseState(model="m", request_id="req_ab-c"), [(b"date", b"x")]) == "msg_bdrk_abc"
-    assert message_id(ResponseState(model="m"), []) == "msg_bdrk_local"
-    assert message_id(ResponseState(model="m"), [(b"X-Amzn-RequestId", b"1-2")]) == "msg_bdrk_12"
+    assert message_id([(b"date", b"x")], "req_ab-c") == "msg_bdrk_abc"
+    assert message_id([]) == "msg_bdrk_local"
+    assert message_id([(b"X-Amzn-RequestId", b"1-2")], "req_ab-c") == "msg_bdrk_12"
 
 
 EVERYTHING = {
