@@ -42,7 +42,6 @@ PLAN_PREFIX = b"anthropic-ratelimit-unified-"
 PLAN_STATUS = PLAN_PREFIX + b"status"
 """The one header that every answer to a plan's login has."""
 _REQUEST_ID = b"request-id"
-_NAME = itemgetter(0)
 _QUERY = re.compile(rb"(\?beta=(true|false))?")
 
 
@@ -53,31 +52,6 @@ def _allowed(headers: Iterable[Header], names: frozenset[bytes], prefixes: tuple
         if name in names or name.startswith(prefixes):
             kept.append(pair)
     return kept
-
-
-class AnthropicAdapter:
-    """Requests for api.anthropic.com."""
-
-    def request(self, inbound: InboundRequest, content_length: int) -> UpstreamRequest:
-        """The request to send; `content_length` is the length of the body that will follow.
-
-        Raises `ApiError` for a query the Anthropic API is not known to take from this client.
-        """
-        target, headers = _common(inbound.endpoint, inbound.query, inbound.headers)
-        # As its constructor would make it, without a call of Python.
-        return tuple.__new__(UpstreamRequest, (b"POST", target, headers, content_length, ""))
-
-    def shown(self, headers: Sequence[Header]) -> "Shown":
-        """What the client is shown of a response's head; framing headers are the server's own."""
-        return _shown(tuple(map(_NAME, headers)))
-
-
-@functools.lru_cache(maxsize=64)
-def _common(endpoint: Endpoint, query: bytes, headers: SafeHeaders) -> tuple[bytes, SafeHeaders]:
-    """Target and headers of a request, for headers that are the same object: a head that a client repeats."""
-    if _QUERY.fullmatch(query) is None:
-        raise ApiError(400, "invalid_request_error", "the only query parameter served here is `beta`")
-    return endpoint.path + query, SafeHeaders(_allowed(headers, REQUEST_NAMES, REQUEST_PREFIXES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,24 +71,50 @@ class Shown:
     encoded: bool
 
 
-@functools.lru_cache(maxsize=256)
-def _shown(names: tuple[bytes, ...]) -> Shown:
-    """Providers send the same names again and again."""
-    keys = [name.lower() for name in names]
-    kept = [
-        place for place, key in enumerate(keys) if key in RESPONSE_NAMES or key.startswith(RESPONSE_PREFIXES)
-    ]
-    identities = [place for place, key in enumerate(keys) if key == _REQUEST_ID]
-    return Shown(
-        _picking(kept),
-        itemgetter(identities[-1]) if identities else None,
-        itemgetter(keys.index(PLAN_STATUS)) if PLAN_STATUS in keys else None,
-        b"content-encoding" in keys,
-    )
-
-
 def _picking(places: Sequence[int]) -> Callable[[Sequence[Header]], tuple[Header, ...]]:
     """What takes the headers at these places; `itemgetter` gives a tuple for two places and more."""
     if len(places) > 1:
         return itemgetter(*places)
     return lambda headers: tuple(headers[place] for place in places)
+
+
+class AnthropicAdapter:
+    """Requests for api.anthropic.com."""
+
+    def request(self, inbound: InboundRequest, content_length: int) -> UpstreamRequest:
+        """The request to send; `content_length` is the length of the body that will follow.
+
+        Raises `ApiError` for a query the Anthropic API is not known to take from this client.
+        """
+        target, headers = _common(inbound.endpoint, inbound.query, inbound.headers)
+        # As its constructor would make it, without a call of Python.
+        return tuple.__new__(UpstreamRequest, (b"POST", target, headers, content_length, ""))
+
+    @staticmethod
+    @functools.lru_cache(maxsize=256)
+    def shown(names: tuple[bytes, ...]) -> Shown:
+        """What the client is shown of a response with headers of these names; framing headers are the server's own.
+
+        Providers send the same names again and again.
+        """
+        keys = [name.lower() for name in names]
+        kept = [
+            place
+            for place, key in enumerate(keys)
+            if key in RESPONSE_NAMES or key.startswith(RESPONSE_PREFIXES)
+        ]
+        identities = [place for place, key in enumerate(keys) if key == _REQUEST_ID]
+        return Shown(
+            _picking(kept),
+            itemgetter(identities[-1]) if identities else None,
+            itemgetter(keys.index(PLAN_STATUS)) if PLAN_STATUS in keys else None,
+            b"content-encoding" in keys,
+        )
+
+
+@functools.lru_cache(maxsize=64)
+def _common(endpoint: Endpoint, query: bytes, headers: SafeHeaders) -> tuple[bytes, SafeHeaders]:
+    """Target and headers of a request, for headers that are the same object: a head that a client repeats."""
+    if _QUERY.fullmatch(query) is None:
+        raise ApiError(400, "invalid_request_error", "the only query parameter served here is `beta`")
+    return endpoint.path + query, SafeHeaders(_allowed(headers, REQUEST_NAMES, REQUEST_PREFIXES))

@@ -4,5 +4,4 @@ Pipeline: decides where a request goes and hands it to the exchange of that rout
 Passthrough: relays bytes to the Anthropic API and back.
 Translated: collects the body, translates it for Bedrock, signs it, and translates the answer as it arrives.
 Local: answers from here.
-UsageMeter: sees a copy of what passes, for the log.
 """

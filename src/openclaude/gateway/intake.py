@@ -108,7 +108,7 @@ class Intake:
     def body_complete(self) -> None:
         if self._next is None:
             self._decide_whole()
-        else:
+        elif self._keeps:  # the end of what is passed on is no news: its length was announced
             self._next.body_complete()
 
     def client_left(self) -> None:
@@ -141,7 +141,9 @@ class Intake:
             self._held, self._size = [prefix], len(prefix)
             self._undecided = may_still_lead(prefix)
             return
-        way = self._ways()[found[1].decode("ascii")]
+        routing = self._routing
+        ways = self._ways() if routing.conditional else routing.ways
+        way = ways[found[1].decode("ascii")]
         length = self._answer.request.content_length or len(prefix)
         if way.relay is not None:
             self._relay(way, way.relay, prefix, length)

@@ -4,6 +4,7 @@ Nothing is retried here: the client has its own ladder of eleven attempts, and t
 """
 
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Final
 
 from openclaude.credentials.sealed import ClientCredential
@@ -12,7 +13,7 @@ from openclaude.domain.http import Endpoint, Header
 from openclaude.gateway import refusals, retries
 from openclaude.gateway.exchange import Answer
 from openclaude.gateway.health import Health
-from openclaude.gateway.observers import UsageMeter
+from openclaude.gateway.observers import HEAD, TAIL, note_usage
 from openclaude.gateway.retries import Fault
 from openclaude.gateway.routes import PassthroughRoute
 from openclaude.ports import UpstreamCall
@@ -21,6 +22,7 @@ IDLE: Final = 300.0
 """Seconds between two reads of an answer that has begun. Anthropic pings a stream that is silent far more often."""
 STALL: Final = 240.0
 """Seconds for which the provider may not take any of an upload; the server gives up the connection a minute later."""
+_NAME: Final = itemgetter(0)
 NO_LOGIN = ApiError(
     401,
     "authentication_error",
@@ -45,12 +47,12 @@ class PassthroughExchange:
         "_client_slow",
         "_health",
         "_login",
-        "_meter",
-        "_metered",
         "_moved",
         "_probe",
         "_quiet_since",
         "_route",
+        "_seen",
+        "_seen_head",
         "_sweep",
         "_upstream_slow",
     )
@@ -66,8 +68,10 @@ class PassthroughExchange:
         self._client_slow = self._upstream_slow = False
         self._call: UpstreamCall | None = None
         self._login = 0
-        self._metered = False
-        self._meter: UsageMeter | None = None
+        self._seen: bytes | None = (
+            None  # what is kept of the answer to read its usage; None where nothing can be read
+        )
+        self._seen_head = False
 
     def open(self, credential: ClientCredential | None, held: bytes, length: int) -> None:
         """Send the head and what is at hand of the body; `length` is that of the whole body."""
@@ -98,6 +102,7 @@ class PassthroughExchange:
 
     def client_left(self) -> None:
         self._drop_upstream()
+        self._count()
         self._answer.close("client_left")
 
     def client_full(self) -> None:
@@ -123,28 +128,36 @@ class PassthroughExchange:
             self._drop_upstream()
             self._answer.refuse(NO_CONTENT)
             return
-        answer, told = self._answer, self._route.adapter.shown(headers)
+        answer, told = self._answer, self._route.adapter.shown(tuple(map(_NAME, headers)))
         shown = told.pick(headers)
         if told.request_id is not None:
             answer.record.upstream_request_id = told.request_id(headers)[1].decode("latin-1")[:80]
         if told.plan is not None and answer.request.endpoint is Endpoint.MESSAGES:
             answer.told_plan(self._login, shown, told.plan(headers)[1])
-        self._metered = not told.encoded
+        if not told.encoded:
+            self._seen = b""
         answer.start(status, shown, length)
 
     def data(self, data: bytes) -> None:
-        if self._metered:
-            meter = self._meter
-            if meter is None:
-                self._meter = UsageMeter(data)
+        seen = self._seen
+        if seen is not None:
+            if len(seen) + len(data) <= HEAD:
+                self._seen = seen + data
             else:
-                meter.see(data)
+                self._see(seen, data)
         self._answer.write(data)
+
+    def _see(self, seen: bytes, data: bytes) -> None:
+        """Read the usage in an answer's first bytes, once they are there; from then on its last ones are kept."""
+        if not self._seen_head:
+            self._seen_head = True
+            note_usage(self._answer.record, seen + data[: HEAD - len(seen)])
+        self._seen = data[-TAIL:] if len(data) >= TAIL else (seen + data)[-TAIL:]
 
     def complete(self) -> None:
         self._gone()
-        if self._meter is not None:
-            self._meter.note(self._answer.record)
+        if self._seen:
+            note_usage(self._answer.record, self._seen)
         self._answer.end()
 
     def failed(self, error: ApiError) -> None:
@@ -196,8 +209,8 @@ class PassthroughExchange:
         return refusals.late(deadline - answer.started_at, origin) if now >= deadline else None
 
     def _count(self) -> None:
-        if self._meter is not None:
-            self._meter.note(self._answer.record)
+        if self._seen:
+            note_usage(self._answer.record, self._seen)
 
     def _gone(self) -> None:
         self._call = None

@@ -1,11 +1,12 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from openclaude.domain.access import AccessRecord
-from openclaude.gateway.observers import UsageMeter
+from openclaude.gateway.observers import note_usage
+from support.gateway import Gateway
 
 STREAM = (
     b'event: message_start\ndata: {"message":{"usage":{"input_tokens":12,"output_tokens":1}}}\n\n'
@@ -16,15 +17,21 @@ STREAM = (
 
 def counts(*pieces: bytes) -> tuple[int | None, int | None]:
     """What stands in the log of an answer that comes in these pieces."""
-    meter = UsageMeter(pieces[0])
-    for piece in pieces[1:]:
-        meter.see(piece)
-    record = AccessRecord("req_oc_test", "messages")
-    meter.note(record)
-    return record.input_tokens, record.output_tokens
+    gateway = Gateway()
+    call = gateway.ask("claude-opus-5-5")
+    assert call is not None
+    call.receiver.head(200, [], None)
+    for piece in pieces:
+        call.receiver.data(piece)
+    call.receiver.complete()
+    assert gateway.client.body == b"".join(pieces)
+    return gateway.log.records[0].input_tokens, gateway.log.records[0].output_tokens
 
 
 @given(st.lists(st.integers(0, len(STREAM)), max_size=30))
+@example([4096])
+@example([4095, 4097])
+@example([40, len(STREAM) - 60, len(STREAM) - 10])
 def test_usage_is_the_same_however_the_bytes_are_cut(cuts: list[int]) -> None:
     places = [0, *sorted(cuts), len(STREAM)]
     assert counts(*(STREAM[start:end] for start, end in pairwise(places))) == (12, 345)
@@ -44,3 +51,32 @@ def test_counts_are_seen_in_answers_of_many_small_events() -> None:
 
 def test_an_answer_without_usage_has_none() -> None:
     assert counts(b'{"type":"error"}') == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (b'"input_tokens":1,"output_tokens":2,"input_tokens" : 3', (3, 2)),
+        (b'"input_tokens":1,"output_tokens":2,"output_tokens":null', (1, 2)),
+        (b'"output_tokens":2', (0, 2)),
+        (b'"input_tokens":2,"output_tok', (2, 0)),
+        (b'"text":"\\"input_tokens\\": 7"', (None, None)),
+        (b'"cache_read_input_tokens":7', (None, None)),
+    ],
+    ids=["the last ones count", "null is no count", "no input", "cut off", "in a text", "of a cache"],
+)
+def test_counts_are_those_of_the_usage(text: bytes, expected: tuple[int | None, int | None]) -> None:
+    record = AccessRecord("req_oc_test", "messages")
+    note_usage(record, text)
+    assert (record.input_tokens, record.output_tokens) == expected
+
+
+def test_of_an_answer_that_the_client_leaves_the_log_has_what_was_said_so_far() -> None:
+    gateway = Gateway()
+    call = gateway.ask("claude-opus-5-5", stream=True)
+    assert call is not None
+    call.receiver.head(200, [], None)
+    call.receiver.data(STREAM[:200])
+    gateway.exchange.client_left()
+    record = gateway.log.records[0]
+    assert (record.outcome, record.input_tokens, record.output_tokens) == ("client_left", 12, 1)
