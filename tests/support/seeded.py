@@ -67,7 +67,7 @@ KEY_LINES = (
     "credentials/policies.py",
     'return AuthorizedRequest(self._key.origin, request, "route-key", self._key)',
 )
-UPSTREAM_HEADERS = ("gateway/refusals.py", "        headers=SafeHeaders(call.headers),\n")
+UPSTREAM_HEADERS = ("gateway/refusals.py", "        headers=_safe(call.headers),\n")
 KIND = ("gateway/passthrough.py", 'self._answer.record.credential = f"client login ({credential.header})"')
 SIGNED_KIND = (
     "gateway/sending.py",
