@@ -329,10 +329,10 @@ class Trial(Answer):
             for piece in held.body:
                 self._real.write(piece)
 
-    def end(self, outcome: str = "complete") -> None:
+    def end(self, outcome: str = "complete", *, tell: bool = True) -> None:
         self.over = True
         if self._held is None:
-            self._real.end(outcome)
+            self._real.end(outcome, tell=tell)
         else:
             self._attempts.failed(self._held)
 

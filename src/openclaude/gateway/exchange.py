@@ -223,17 +223,10 @@ class Answer:
         self.record.bytes_out += len(data)
         self._client.write(data)
 
-    def end(self, outcome: str = "complete") -> None:
-        self._client.end()
-        self.close(outcome)
-
-    def abort(self) -> None:
-        """Cut the connection: the provider's answer broke off, and the client must not take it for a whole one."""
-        self._client.abort()
-        self.close("upstream_failed")
-
-    def close(self, outcome: str) -> None:
-        """Write the log line, once."""
+    def end(self, outcome: str = "complete", *, tell: bool = True) -> None:
+        """The answer is over: tell the client, unless it knows, and write the log line, once."""
+        if tell:
+            self._client.end()
         if self.over:
             return
         self.over = True
@@ -242,9 +235,19 @@ class Answer:
         services.served += 1
         if self._kept:
             self.let_go()
-        self.record.outcome = outcome
-        self.record.total = services.clock.monotonic() - self.started_at
+        record = self.record
+        record.outcome = outcome
+        record.total = services.clock.monotonic() - self.started_at
         services.log.write(self.record)
+
+    def abort(self) -> None:
+        """Cut the connection: the provider's answer broke off, and the client must not take it for a whole one."""
+        self._client.abort()
+        self.close("upstream_failed")
+
+    def close(self, outcome: str) -> None:
+        """The client has gone: write the log line, once."""
+        self.end(outcome, tell=False)
 
     def keep(self, size: int) -> bool:
         """Keep so many bytes of the body until the request is over; without room for them that is now, and False."""

@@ -228,8 +228,7 @@ class Intake:
         if self._held:
             self._held = []
             answer.let_go()
-        self._next = exchange = PassthroughExchange(answer, relay.route, relay.health)
-        exchange.open(self._credential, held, length)
+        self._next = PassthroughExchange(answer, relay.route, relay.health, self._credential, held, length)
 
     def _open(self, decision: Decision[Route], held: bytes, field: ModelField, way: Way, length: int) -> None:
         """Begin the exchange with `held` of a body of this length; `way` is that of the model the client asks for."""

@@ -49,9 +49,8 @@ def opened(
         length += len(renamed) - len(held)
         held = renamed
     if isinstance(route, PassthroughRoute):
-        relay = PassthroughExchange(answer, route, services.health_of(route.origin, "", CONNECTIONS))
-        relay.open(credential, held, length)
-        return relay
+        health = services.health_of(route.origin, "", CONNECTIONS)
+        return PassthroughExchange(answer, route, health, credential, held, length)
     kind = CountExchange if answer.request.endpoint is Endpoint.COUNT_TOKENS else TranslatedExchange
     exchange = kind(services, answer, route, name)
     exchange.body(held)

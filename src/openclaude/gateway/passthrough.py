@@ -39,7 +39,16 @@ NO_CONTENT = ApiError(
 
 
 class PassthroughExchange:
-    """One request on its way to the Anthropic API and back."""
+    """One request on its way to the Anthropic API and back. It is sent as this is made.
+
+    Args:
+        answer: the client's end.
+        route: where it goes.
+        health: how that is doing.
+        credential: the client's login, without which nothing is sent.
+        held: what is at hand of the body.
+        length: bytes of the whole body.
+    """
 
     __slots__ = (
         "_answer",
@@ -57,7 +66,15 @@ class PassthroughExchange:
         "_upstream_slow",
     )
 
-    def __init__(self, answer: Answer, route: PassthroughRoute, health: Health) -> None:
+    def __init__(
+        self,
+        answer: Answer,
+        route: PassthroughRoute,
+        health: Health,
+        credential: ClientCredential | None,
+        held: bytes,
+        length: int,
+    ) -> None:
         self._answer = answer
         self._route = route
         self._sweep = answer.services.sweep
@@ -72,23 +89,20 @@ class PassthroughExchange:
             None  # what is kept of the answer to read its usage; None where nothing can be read
         )
         self._seen_head = False
-
-    def open(self, credential: ClientCredential | None, held: bytes, length: int) -> None:
-        """Send the head and what is at hand of the body; `length` is that of the whole body."""
         if credential is None:
-            self._answer.refuse(NO_LOGIN)
+            answer.refuse(NO_LOGIN)
             return
         try:
-            request = self._route.adapter.request(self._answer.request, length)
+            request = route.adapter.request(answer.request, length)
         except ApiError as error:
-            self._answer.refuse(error)
+            answer.refuse(error)
             return
-        if self._health.breakers and self._left_alone():
+        if health.breakers and self._left_alone():
             return
         self._login = credential.number
         self._answer.record.credential = f"client login ({credential.header})"
-        authorized = self._route.policy.authorize(request, credential)
-        self._call = self._answer.services.transport.send(authorized, (held,), self)
+        authorized = route.policy.authorize(request, credential)
+        self._call = answer.services.transport.send(authorized, (held,), self)
         self._sweep.add(self)
 
     # the client's end
@@ -155,7 +169,10 @@ class PassthroughExchange:
         self._seen = data[-TAIL:] if len(data) >= TAIL else (seen + data)[-TAIL:]
 
     def complete(self) -> None:
-        self._gone()
+        self._call = None
+        self._sweep.discard(self)
+        if self._probe:
+            self._health.released("", self._answer.now)
         if self._seen:
             note_usage(self._answer.record, self._seen)
         self._answer.end()
