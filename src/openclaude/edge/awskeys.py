@@ -45,6 +45,7 @@ class _Entry:
 
     Attributes:
         digest: of the keys, to tell whether others were found.
+        good_until: when they are to be renewed, or looked up again.
         renewed: when refused keys were last replaced.
         waiting: who waits for keys.
         hoping: who waits for other keys than those that were refused.
@@ -54,6 +55,7 @@ class _Entry:
     digest: bytes = b""
     obtained: float = 0.0
     expires: float | None = None
+    good_until: float = 0.0
     renewed: float = float("-inf")
     waiting: list[Then] = field(default_factory=list)
     hoping: list[Newer] = field(default_factory=list)
@@ -62,17 +64,12 @@ class _Entry:
     def remaining(self, now: float) -> float:
         return float("inf") if self.expires is None else self.expires - now
 
-    def wants_renewal(self, now: float) -> bool:
-        """Keys with a short life are renewed in its last quarter, others in the last quarter of an hour."""
-        if self.expires is None:
-            return False
-        return self.remaining(now) < min(AHEAD, (self.expires - self.obtained) / 4)
-
     def take(self, found: Mapping[str, Any], now: float) -> bool:
         """Keep what a look-up found; False when it is what was there before."""
         secret = json.dumps([found["access_key"], found["secret_key"], found["token"]]).encode()
         before, self.digest = self.digest, hashlib.sha256(secret).digest()
         self.obtained, self.expires = now, found["expires"]
+        self.good_until = _good_until(now, self.expires)
         if self.keys is None or self.digest != before:
             self.keys = AwsKeys(
                 access_key=found["access_key"],
@@ -81,6 +78,13 @@ class _Entry:
                 source=found["method"],
             )
         return self.digest != before
+
+
+def _good_until(obtained: float, expires: float | None) -> float:
+    """Keys with a short life are renewed in its last quarter, others in the last quarter of an hour."""
+    if expires is None:
+        return float("inf")
+    return expires - max(TOO_LATE, min(AHEAD, (expires - obtained) / 4))
 
 
 class KeyStore:
@@ -118,9 +122,22 @@ class KeyStore:
             entry.waiting.append(then)
             self._look_up(entry, session, profile, region)
             return
-        if entry.wants_renewal(now):
+        if now > entry.good_until:
             self._look_up(entry, session, profile, region)
         then(entry.keys)
+
+    def at_hand(self, session: str, known: "_Known") -> AwsKeys | None:
+        """What `fetch` would hand over at once, where a route `known` of it; None where it has to be asked."""
+        if known.changes != self._sessions.changes:
+            known.entries.clear()
+        entry = known.entries.get(session)
+        return entry.keys if entry is not None and self._wall() <= entry.good_until else None
+
+    def remember(self, session: str, profile: str | None, region: str, known: "_Known") -> None:
+        """Have `at_hand` find what a session without an API key is given, until a session comes or goes."""
+        known.changes = self._sessions.changes
+        if self._sessions.known(session):
+            known.entries[session] = self._entry(session, profile, region)
 
     def renew(self, session: str, profile: str | None, region: str, stale: object, then: Newer) -> None:
         """Hand over other keys than `stale`, which AWS has refused; None when there are none.
@@ -206,6 +223,14 @@ class KeyStore:
             newer(result if other else None)
 
 
+@dataclass(slots=True)
+class _Known:
+    """The entries of a route's sessions, as they were after so many changes of the sessions."""
+
+    changes: int = -1
+    entries: dict[str, _Entry] = field(default_factory=dict)
+
+
 class RouteKeys:
     """The credentials of one route; satisfies `ports.SigningKeys`."""
 
@@ -217,14 +242,20 @@ class RouteKeys:
         self._profile = profile
         self._region = region
         self._origin = origin
+        self._known = _Known()
 
     def fetch(self, session: str, then: Then) -> None:
         """A route's own profile comes first, then an API key of the session, then AWS's default chain."""
+        keys = self._store.at_hand(session, self._known)
+        if keys is not None:
+            then(keys)
+            return
         key = self._store.api_key(session, self._variable) if self._profile is None else None
         if key is not None:
             header: Literal["bearer", "x-api-key"] = "bearer" if self._variable == BEARER else "x-api-key"
             then(RouteKey(self._origin, key, header=header))
             return
+        self._store.remember(session, self._profile, self._region, self._known)
         self._store.fetch(session, self._profile, self._region, then)
 
     def renew(self, session: str, stale: object, then: Newer) -> None:

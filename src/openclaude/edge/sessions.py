@@ -43,6 +43,8 @@ class Sessions:
         kept = {name: value for name, value in own.items() if is_aws_s(name)}
         self._own = _Session(kept, _digest(kept))
         self._sessions: dict[str, _Session] = {}
+        self.changes = 0
+        """How often a session came or went. While it stays the same, every name stands for what it stood for."""
         self.tokens: set[bytes] = set()
         """First path segments that admit while their session runs, for clients without our certificate."""
 
@@ -62,6 +64,7 @@ class Sessions:
             self._sessions.pop(next(iter(self._sessions)))
         session = self._sessions.setdefault(name, _Session(kept, fingerprint))
         session.holders += 1
+        self.changes += 1
         return name
 
     def grant(self, token: str) -> None:
@@ -81,6 +84,7 @@ class Sessions:
         session.holders -= 1
         if session.holders <= 0:
             del self._sessions[name]
+            self.changes += 1
 
     def known(self, name: str) -> bool:
         """Whether the session is registered; requests without one belong to the gateway's own environment."""

@@ -15,7 +15,6 @@ from openclaude.gateway import refusals, retries
 from openclaude.gateway.exchange import weight
 from openclaude.gateway.retries import MOST_SENT, PATIENT, Fault
 from openclaude.gateway.sending import Sending
-from openclaude.gateway.whole import WholeAnswer
 from openclaude.ports import Credential, Timer
 from openclaude.wire import http1
 
@@ -144,7 +143,7 @@ class SendingAgain(Sending):
         self, ready: refusals.Outgoing, refusal: ApiError, credential: Credential | ApiError | None
     ) -> None:
         """Send the request again with other keys; without any, the refusal stands."""
-        self._whole = WholeAnswer()
+        self._whole = None
         self._sign(ready, credential or refusal)
 
     def _once_more(self, error: ApiError) -> None:

@@ -26,8 +26,8 @@ class Sending(BodyAtHand, ABC):
     _ready: Outgoing | None = None
     _decoder: StreamDecoder | None = None
     _credential: Credential | None = None
-    _whole: WholeAnswer
-    """Of the request that was sent last."""
+    _whole: WholeAnswer | None = None
+    """Of the request that was sent last, once its head has come and has no stream behind it."""
 
     def __init__(self, services: Services, answer: Answer, route: SignedRoute, model: str) -> None:
         self._services = services
@@ -62,7 +62,8 @@ class Sending(BodyAtHand, ABC):
     def _dispatch(self, ready: Outgoing) -> None:
         """Authorise and send a translated request, for the first time or again."""
         self._ready = ready
-        self._whole = WholeAnswer()
+        if self._whole is not None:
+            self._whole = None
         self._route.keys.fetch(self._answer.request.session, partial(self._sign, ready))
 
     def _sign(self, ready: Outgoing, credential: Credential | ApiError) -> None:
@@ -97,4 +98,5 @@ class Sending(BodyAtHand, ABC):
         return self._ready
 
     def _expect_call(self) -> ProviderCall:
-        return self._expect_ready().call
+        ready = self._ready
+        return self._expect_ready().call if ready is None else ready.call

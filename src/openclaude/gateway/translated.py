@@ -6,12 +6,12 @@ connection: the client answers the first with one more request and the second wi
 """
 
 from collections.abc import Iterable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Final
 
 from openclaude.credentials.sealed import AuthorizedRequest
 from openclaude.domain.errors import ApiError
-from openclaude.domain.http import Header
+from openclaude.domain.http import Header, SafeHeaders
 from openclaude.domain.models import normalise
 from openclaude.domain.usage import Usage
 from openclaude.gateway import refusals, retries
@@ -20,6 +20,7 @@ from openclaude.gateway.exchange import HEAVY, joined, weight
 from openclaude.gateway.late import is_ready
 from openclaude.gateway.observers import with_usage
 from openclaude.gateway.retries import Fault
+from openclaude.gateway.whole import WholeAnswer
 from openclaude.ports import ProviderCall, UpstreamCall
 from openclaude.wire import http1
 from openclaude.wire.sse import PING
@@ -39,6 +40,12 @@ ANSWERED_HERE: Final = "no model needed"
 UNREADABLE: Final = (
     "openClaude could not read Bedrock's answer. hint: try again; logs/gateway.err has the reason"
 )
+
+
+@lru_cache(maxsize=64)
+def _dialect_of(headers: SafeHeaders) -> tuple[bytes, bytes]:
+    """The values of `anthropic-beta` and `anthropic-version`. A head that a client repeats has the same headers (edge/known)."""
+    return b",".join(headers.get_all(b"anthropic-beta")), headers.get(b"anthropic-version") or b""
 
 
 class TranslatedExchange(SendingAgain):
@@ -85,9 +92,7 @@ class TranslatedExchange(SendingAgain):
     def _prepare(self, pieces: list[bytes]) -> refusals.Outgoing:
         """The translation of a body. It runs apart, so it only reads what this exchange has."""
         request = self._answer.request
-        headers = request.headers
-        betas = b",".join(headers.get_all(b"anthropic-beta"))
-        version = headers.get(b"anthropic-version") or b""
+        betas, version = _dialect_of(request.headers)
         call = self._route.adapter.prepare(
             joined(pieces), betas=betas, version=version, request_id=request.id
         )
@@ -140,14 +145,16 @@ class TranslatedExchange(SendingAgain):
         if status == 200 and call.streams:
             self._decoder = self._decoder or call.stream(headers)
         else:
-            self._whole.begin(status, headers)
+            self._whole = WholeAnswer(status, headers)
 
     def data(self, data: bytes) -> None:
         self._heard_at = self._services.clock.monotonic()
         if self._answer.over:
             return
-        if self._decoder is None or self._whole.begun:
+        if self._whole is not None:
             self._whole.add(data)
+            return
+        if self._decoder is None:
             return
         self._show(self._decoder.feed(data))
         if self._decoder.failure is not None and not self._decoder.started:
@@ -163,11 +170,12 @@ class TranslatedExchange(SendingAgain):
         if self._answer.over:
             self._disarm()
             return
-        if self._decoder is not None and not self._whole.begun:
+        whole = self._whole
+        if whole is None and self._decoder is not None:
             self._show(self._decoder.end())
             self._finish_stream()
             return
-        status, headers, body = self._whole.take()
+        status, headers, body = whole.take() if whole is not None else (502, (), b"")
         try:
             if status == 200:
                 call = self._expect_call()

@@ -10,19 +10,14 @@ WHOLE_BODY_LIMIT: Final = 64 * 1024 * 1024
 
 
 class WholeAnswer:
-    """Collects a body, as far as one is sensible; `begun` says whether its head was seen."""
+    """Collects the body of an answer with this head, as far as one is sensible."""
 
-    __slots__ = ("_headers", "_pieces", "_size", "_status", "begun")
+    __slots__ = ("_headers", "_pieces", "_size", "_status")
 
-    def __init__(self) -> None:
-        self.begun = False
-        self._status = 502
-        self._headers: Sequence[Header] = ()
+    def __init__(self, status: int, headers: Sequence[Header]) -> None:
+        self._status, self._headers = status, headers
         self._pieces: list[bytes] = []
         self._size = 0
-
-    def begin(self, status: int, headers: Sequence[Header]) -> None:
-        self.begun, self._status, self._headers = True, status, headers
 
     def add(self, data: bytes) -> None:
         self._size += len(data)

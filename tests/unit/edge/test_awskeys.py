@@ -14,7 +14,7 @@ from openclaude.credentials import _vault
 from openclaude.credentials.sealed import AwsKeys, RouteKey, _KeyMaterial
 from openclaude.domain.errors import ApiError
 from openclaude.domain.http import Origin
-from openclaude.edge.awskeys import ANEW, KeyStore
+from openclaude.edge.awskeys import ANEW, KeyStore, RouteKeys
 from openclaude.edge.sessions import Sessions
 from support.patience import DEADLINE
 
@@ -43,17 +43,22 @@ class Machine:
         self.now = 1_000_000.0
         self.sessions = Sessions(base=base, own=own or {})
         self.store = KeyStore(self.sessions, wall=lambda: self.now, probe=probe)
+        self._routes: dict[str | None, RouteKeys] = {}
+
+    def route(self, profile: str | None) -> RouteKeys:
+        """One for each profile, as a gateway has them."""
+        if profile not in self._routes:
+            self._routes[profile] = self.store.for_route(profile=profile, region="us-west-2", origin=ORIGIN)
+        return self._routes[profile]
 
     async def fetch(self, session: str = "", profile: str | None = None) -> object:
         done: asyncio.Future[object] = asyncio.get_running_loop().create_future()
-        route = self.store.for_route(profile=profile, region="us-west-2", origin=ORIGIN)
-        route.fetch(session, done.set_result)
+        self.route(profile).fetch(session, done.set_result)
         return await asyncio.wait_for(done, DEADLINE)
 
     async def renew(self, stale: object, session: str = "", profile: str | None = None) -> object:
         done: asyncio.Future[object] = asyncio.get_running_loop().create_future()
-        route = self.store.for_route(profile=profile, region="us-west-2", origin=ORIGIN)
-        route.renew(session, stale, done.set_result)
+        self.route(profile).renew(session, stale, done.set_result)
         return await asyncio.wait_for(done, DEADLINE)
 
 
@@ -77,6 +82,22 @@ async def test_each_session_signs_with_its_own_keys(machine: Machine, canary) ->
     for _ in range(2):
         for name, session in sessions.items():
             assert material(await machine.fetch(session))[0] == name
+
+
+async def test_what_a_route_remembers_of_a_session_ends_with_the_session(machine: Machine, canary) -> None:
+    variables = {"AWS_ACCESS_KEY_ID": "AKONE", "AWS_SECRET_ACCESS_KEY": canary()}
+    first = machine.sessions.register(variables)
+    other = machine.sessions.register({**variables, "AWS_ACCESS_KEY_ID": "AKTWO"})
+    found = [await machine.fetch(name) for name in (first, other, first, other, first)]
+    assert [material(keys)[0] for keys in found] == ["AKONE", "AKTWO", "AKONE", "AKTWO", "AKONE"]
+    assert found[0] is found[4]
+    machine.sessions.forget(first)
+    error = await machine.fetch(first)
+    assert isinstance(error, ApiError)
+    assert "not known here" in error.message
+    assert material(await machine.fetch(other))[0] == "AKTWO"
+    machine.sessions.register(variables)
+    assert await machine.fetch(first) is found[0]
 
 
 async def test_a_bedrock_key_of_the_session_comes_before_the_chain_and_after_a_routes_profile(
