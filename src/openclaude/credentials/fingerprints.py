@@ -84,8 +84,9 @@ class Fingerprints:
 
     def stray(self, text: bytes, at_home: Callable[[Known], bool]) -> Known | None:
         """A secret in a text where it is not at home, or None."""
-        pieces, known = _cut(text), self._pieces
-        if not [place for place in map(hash, pieces) if place in known and self._suspect(place, at_home)]:
+        pieces, known = _pieces(len(text) // WINDOW)(text), self._pieces
+        places = [*filter(known.__contains__, map(hash, pieces))]
+        if not places or not [place for place in places if self._suspect(place, at_home)]:
             return None
         for piece in pieces:
             found = known.get(hash(piece), {}).get(self._digest(piece))
@@ -127,11 +128,7 @@ def names_a_key(text: bytes) -> bool:
     return _KEY_ID.search(text) is not None
 
 
-def _cut(text: bytes) -> tuple[bytes, ...]:
-    count = len(text) // WINDOW
-    return _pieces(count).unpack_from(text)
-
-
 @functools.lru_cache(maxsize=512)
-def _pieces(count: int) -> struct.Struct:
-    return struct.Struct(f"{WINDOW}s" * count)
+def _pieces(count: int) -> Callable[[bytes], tuple[bytes, ...]]:
+    """Cuts so many pieces off a text."""
+    return struct.Struct(f"{WINDOW}s" * count).unpack_from

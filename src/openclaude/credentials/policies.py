@@ -60,23 +60,12 @@ class SignFor:
         self.region = region
         self.service = service
         self.origin = endpoint or bedrock_origin(region)
+        self._scope = sigv4.Scope(region, service, self.origin.authority)
 
     def authorize(self, request: UpstreamRequest, keys: AwsKeys, now: datetime) -> AuthorizedRequest:
         """Sign the request as it will be sent. `now` is an aware time in UTC."""
         material = _vault.get(keys, _KeyMaterial)
-        lines = sigv4.sign(
-            sigv4.Scope(self.region, self.service, now),
-            sigv4.Signable(
-                method=request.method,
-                host=self.origin.authority,
-                target=request.target,
-                headers=request.headers.pairs,
-                body_sha256=request.body_sha256,
-            ),
-            access_key=material.access_key,
-            secret_key=material.secret_key,
-            token=material.token,
-        )
+        lines = sigv4.sign(self._scope, request, material, now)
         return AuthorizedRequest(self.origin, request, "aws-signature", SealedLines(lines))
 
 

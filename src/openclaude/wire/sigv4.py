@@ -9,31 +9,37 @@ import functools
 import hashlib
 import hmac
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 from urllib.parse import quote
 
-from openclaude.domain.http import Header
+from openclaude.domain.http import Header, UpstreamRequest
 
 SIGNED_NAMES = frozenset({b"content-type"})
 """Ordinary headers that take part in the signature. Proxies on the way may change the others."""
 
 
 class Scope(NamedTuple):
-    """Where and when a signature is valid. `now` is an aware time in UTC."""
+    """Where a signature is valid."""
 
     region: str
     service: str
-    now: datetime
-
-
-class Signable(NamedTuple):
-    """The parts of a request that are signed. `body_sha256` is a lower-case hex digest."""
-
-    method: bytes
     host: str
-    target: bytes
-    headers: tuple[Header, ...]
-    body_sha256: str
+
+
+class Keys(Protocol):
+    """What signs."""
+
+    @property
+    def access_key(self) -> str:
+        """The public half."""
+
+    @property
+    def secret_key(self) -> str:
+        """The other half."""
+
+    @property
+    def token(self) -> str | None:
+        """The session token of keys that are lent."""
 
 
 @functools.lru_cache(maxsize=16)
@@ -57,31 +63,35 @@ class _Begun(NamedTuple):
     canonical: "hashlib._Hash"
     inner: "hashlib._Hash"
     outer: "hashlib._Hash"
-    lines: bytes
+    lines: str
 
 
-def sign(scope: Scope, request: Signable, *, access_key: str, secret_key: str, token: str | None) -> bytes:
-    """The header lines that prove the signature, each ended by CRLF: date, token where there is one, authorization."""
-    region, service, now = scope
-    method, host, target, headers, body_sha256 = request
-    place = (region, service, method, host, target, headers)
-    begun = _begun(int(now.timestamp()), place, access_key, secret_key, token)
-    canonical, inner, outer = begun.canonical.copy(), begun.inner.copy(), begun.outer.copy()
+def sign(scope: Scope, request: UpstreamRequest, keys: Keys, now: datetime) -> bytes:
+    """The header lines that prove the signature, each ended by CRLF: date, token where there is one, authorization.
+
+    `now` is an aware time in UTC.
+    """
+    method, target, headers, _, body_sha256 = request
+    place = (scope, method, target, headers.pairs)
+    canonical, inner, outer, lines = _begun(
+        int(now.timestamp()), place, keys.access_key, keys.secret_key, keys.token
+    )
+    canonical, inner, outer = canonical.copy(), inner.copy(), outer.copy()
     canonical.update(body_sha256.encode())
     inner.update(canonical.hexdigest().encode())
     outer.update(inner.digest())
-    return b"%b%b\r\n" % (begun.lines, outer.hexdigest().encode())
+    return f"{lines}{outer.hexdigest()}\r\n".encode()
 
 
 @functools.lru_cache(maxsize=16)
 def _begun(
     second: int,
-    place: tuple[str, str, bytes, str, bytes, tuple[Header, ...]],
+    place: tuple[Scope, bytes, bytes, tuple[Header, ...]],
     access_key: str,
     secret_key: str,
     token: str | None,
 ) -> _Begun:
-    region, service, method, host, target, headers = place
+    (region, service, host), method, target, headers = place
     stamp = datetime.fromtimestamp(second, UTC).strftime("%Y%m%dT%H%M%SZ")
     signed = {"host": host, "x-amz-date": stamp}
     if token is not None:
@@ -95,7 +105,7 @@ def _begun(
         f"AWS4-HMAC-SHA256 Credential={access_key}/{credential_scope}, SignedHeaders={names}, Signature="
     )
     lines = f"X-Amz-Date: {stamp}\r\n{token_line}Authorization: {authorization}"
-    return _Begun(hashlib.sha256(canonical.encode()), inner, outer, lines.encode())
+    return _Begun(hashlib.sha256(canonical.encode()), inner, outer, lines)
 
 
 def _canonical_start(

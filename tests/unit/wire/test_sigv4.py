@@ -1,5 +1,6 @@
 import hashlib
 from datetime import UTC, datetime
+from typing import NamedTuple
 from urllib.parse import quote
 
 import pytest
@@ -9,10 +10,19 @@ from botocore.credentials import Credentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openclaude.wire.sigv4 import Scope, Signable, sign
+from openclaude.domain.http import SafeHeaders, UpstreamRequest
+from openclaude.wire.sigv4 import Scope, sign
 
 NOW = datetime(2026, 11, 22, 5, 6, 7, tzinfo=UTC)
 KEYS = ("AKID" + "EXAMPLE", "a" + "/secret+" + "key")
+
+
+class Keys(NamedTuple):
+    """Keys that sign."""
+
+    access_key: str
+    secret_key: str
+    token: str | None
 
 
 def botocore_lines(target: str, body: bytes, region: str, host: str, token: str | None) -> dict[str, str]:
@@ -39,14 +49,10 @@ def botocore_lines(target: str, body: bytes, region: str, host: str, token: str 
 
 
 def our_lines(target: str, body: bytes, region: str, host: str, token: str | None) -> dict[str, str]:
-    signable = Signable(
-        method=b"POST",
-        host=host,
-        target=target.encode(),
-        headers=((b"Content-Type", b"application/json"), (b"Accept", b"application/json")),
-        body_sha256=hashlib.sha256(body).hexdigest(),
-    )
-    raw = sign(Scope(region, "bedrock", NOW), signable, access_key=KEYS[0], secret_key=KEYS[1], token=token)
+    headers = SafeHeaders([(b"Content-Type", b"application/json"), (b"Accept", b"application/json")])
+    digest = hashlib.sha256(body).hexdigest()
+    request = UpstreamRequest(b"POST", target.encode(), headers, len(body), digest)
+    raw = sign(Scope(region, "bedrock", host), request, Keys(*KEYS, token), NOW)
     assert raw.endswith(b"\r\n")
     pairs = (line.split(": ", 1) for line in raw.decode().split("\r\n")[:-1])
     return {name.lower(): value for name, value in pairs}
@@ -86,9 +92,10 @@ def test_a_signature_is_of_its_own_second_body_keys_and_token_whatever_was_signe
     def signed(
         *, second: int = 7, body: bytes = b"{}", keys: tuple[str, str] = KEYS, token: str | None = None
     ) -> bytes:
-        signable = Signable(b"POST", "h.example", b"/model/m/converse", (), hashlib.sha256(body).hexdigest())
-        scope = Scope("us-west-2", "bedrock", NOW.replace(second=second, microsecond=999_999))
-        return sign(scope, signable, access_key=keys[0], secret_key=keys[1], token=token)
+        digest = hashlib.sha256(body).hexdigest()
+        request = UpstreamRequest(b"POST", b"/model/m/converse", SafeHeaders(), len(body), digest)
+        scope = Scope("us-west-2", "bedrock", "h.example")
+        return sign(scope, request, Keys(*keys, token), NOW.replace(second=second, microsecond=999_999))
 
     def all_kinds() -> list[bytes]:
         others = [signed(body=b"[]"), signed(keys=(KEYS[0], "other")), signed(token="t"), signed(second=8)]
