@@ -1,6 +1,7 @@
 """A gateway without a file descriptor left: what is under way goes on, what is new is told to come back."""
 
 import resource
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,9 +34,9 @@ def allow(process: int, files: int) -> int:
     return soft
 
 
-def begun(stage: Stage, route: str) -> Client:
-    """A stream of which the head has arrived, and that takes a while."""
-    body = stage.body(route, lambda _: Answer(say(WORDS).parts, pace=0.3), stream=True)
+def begun(stage: Stage, route: str, gate: threading.Event) -> Client:
+    """A stream of which the head has arrived; the end does not come before the gate is open."""
+    body = stage.body(route, lambda _: Answer(say(WORDS).parts, gate=gate), stream=True)
     client = Client(stage.gateway)
     client.post("/v1/messages?beta=true", stage.headers(), body)
     assert client.read_head().status == 200
@@ -46,7 +47,8 @@ def test_without_descriptors_streams_go_on_and_new_requests_are_told_to_come_bac
     with Client(own.gateway) as later:
         later.send(later.head("/api/hello", [], 0, method=b"GET"))
         assert later.read().status == 200
-        streams = [begun(own, route) for route in ROUTES]
+        gate = threading.Event()
+        streams = [begun(own, route, gate) for route in ROUTES]
         process = worker(own)
         before = allow(process, 3)
         later.post(
@@ -59,6 +61,7 @@ def test_without_descriptors_streams_go_on_and_new_requests_are_told_to_come_bac
         assert refused.get("retry-after") == "2"
         assert refused.get("x-should-retry") == "true"
         assert refused.json()["error"]["type"] == "overloaded_error"
+        gate.set()
         for stream in streams:
             received = b"".join(stream._chunks())
             assert b"word9" in received

@@ -143,23 +143,25 @@ class Supervisor:
         self._linger(now)
 
     def _linger(self, now: float) -> None:
-        """End by itself when nobody has used the gateway for a while."""
+        """Ask from time to time whether the gateway is used, if it ends by itself when nobody has used it for a while."""
         limit = self._settings.linger
         if not self._lingers or not limit or self._stopping:
             return
-        if not self._wanted:
-            limit = max(limit, FIRST_SECONDS)
         if self._sessions or self._restarting:
             self._used = now
         elif now - self._asked_at >= min(5.0, limit / 4):
             self._asked_at = now
             self._ask({"op": "status"}, self._note_use)
-        if now - self._used >= limit:
-            self._stop()
 
     def _note_use(self, answer: Facts) -> None:
-        if answer.get("in_flight") or answer.get("connections"):
-            self._used = time.monotonic()
+        """Only a worker's word ends the gateway: one that is late with it on a busy machine may have connections."""
+        now, limit = time.monotonic(), self._settings.linger
+        if not self._wanted:
+            limit = max(limit, FIRST_SECONDS)
+        if answer.get("in_flight") or answer.get("connections") or self._sessions or self._restarting:
+            self._used = now
+        elif self._lingers and self._settings.linger and now - self._used >= limit:
+            self._stop()
 
     # workers
 
