@@ -99,7 +99,7 @@ def test_a_session_that_is_resumed_after_the_reset_is_the_plans_again(home: Home
 
     def script(ask: Ask) -> Answer | Fail:
         if ask.provider == "anthropic" and not resets:
-            fault = used_up(4)
+            fault = used_up(8)
             resets.append(float(dict(fault.headers)["anthropic-ratelimit-unified-reset"]))
             return fault
         return say(f"answered by {ask.provider}")

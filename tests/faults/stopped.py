@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from faults.cells import Result
 from openclaude.launcher.control import Running
 from openclaude.simulator.script import Answer, Ask, Text
-from support.patience import DEADLINE
+from support.house import until
 from support.rawhttp import Client
 from support.staging import ROUTES, Stage
 
@@ -22,17 +23,20 @@ def play_stopped(stage: Stage, load: int) -> Result:
     """A cell: so many streams are under way while the worker stands still; all of them arrive whole, in the same process."""
     result = Result(status=200, ends="complete")
     before = stage.gateway.running
+    gate = threading.Event()
     with ThreadPoolExecutor(max(load, 1)) as threads:
-        streams = [threads.submit(_streamed, stage, number) for number in range(load)]
-        _await_streams(stage, load)
-        _all(before, signal.SIGSTOP)
+        streams = [threads.submit(_streamed, stage, number, gate) for number in range(load)]
         try:
+            until("all streams are under way", lambda: _in_flight(stage) >= load)
+            _all(before, signal.SIGSTOP)
+            gate.set()  # the providers go on while nobody reads
             time.sleep(STOPPED)
         finally:
+            gate.set()
             _all(before, signal.SIGCONT)
         for stream in streams:
             result.wrong += stream.result()
-    result.wrong += _streamed(stage, 0)
+    result.wrong += _streamed(stage, 0, gate)
     running = stage.home.running()
     if running is None or (running.pid, running.worker) != (before.pid, before.worker):
         result.wrong.append(f"another gateway runs: {running}")
@@ -47,15 +51,15 @@ def _all(running: Running, number: int) -> None:
         os.kill(process, number)
 
 
-def _paced(_: Ask) -> Answer:
-    return Answer((Text(TEXT),), chunk=16, pace=0.03)
+def _streamed(stage: Stage, number: int, gate: threading.Event) -> list[str]:
+    """One stream to its end, which does not come before the gate is open; what is wrong with it."""
 
+    def paced(_: Ask) -> Answer:
+        return Answer((Text(TEXT),), chunk=16, pace=0.03, gate=gate)
 
-def _streamed(stage: Stage, number: int) -> list[str]:
-    """One stream to its end; what is wrong with it."""
     route = tuple(ROUTES)[number % len(ROUTES)]
     with Client(stage.gateway) as client:
-        client.post("/v1/messages?beta=true", stage.headers(), stage.body(route, _paced, stream=True))
+        client.post("/v1/messages?beta=true", stage.headers(), stage.body(route, paced, stream=True))
         response = stage.receive(client)
     found = "".join(map(_text, response.events()))
     whole = response.whole and response.status == 200 and found == TEXT
@@ -68,8 +72,6 @@ def _text(event: dict[str, Any]) -> str:
     return str(event.get("delta", {}).get("text", ""))
 
 
-def _await_streams(stage: Stage, load: int) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while (running := stage.home.running()) is None or running.in_flight < load:
-        assert time.monotonic() < deadline, "the streams do not begin"
-        time.sleep(0.01)
+def _in_flight(stage: Stage) -> int:
+    running = stage.home.running()
+    return 0 if running is None else running.in_flight

@@ -187,7 +187,9 @@ def test_a_worker_that_crashes_again_and_again_is_given_up_with_a_word(house: Ho
                 os.kill(running["worker"], signal.SIGKILL)
     said = (house.state / "logs" / "gateway.err").read_text()
     assert "ended 9 times in a row (signal 9); giving up" in said
-    assert said.count("another one takes its place") == len(killed) - 1 >= 8  # one that lived for ten seconds counts anew
+    assert (
+        said.count("another one takes its place") == len(killed) - 1 >= 8
+    )  # one that lived for ten seconds counts anew
     assert house.start()["port"] == house.port
 
 
