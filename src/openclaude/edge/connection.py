@@ -39,15 +39,40 @@ class Keeper(Protocol):
 
 
 class UpstreamConnection(asyncio.Protocol):
-    """One connection to one origin."""
+    """One connection to one origin.
+
+    Attributes:
+        transport: what it writes to, until it is lost.
+        on_body: what llhttp calls for each piece of a body. A provider that streams sends each event as a chunk of its own,
+            and one read brings many of them.
+    """
+
+    __slots__ = (
+        "_body",
+        "_body_done",
+        "_call",
+        "_closed_well",
+        "_head_bytes",
+        "_head_done",
+        "_headers",
+        "_parser",
+        "_paused",
+        "_pool",
+        "_reusable",
+        "_until_close",
+        "_writer",
+        "on_body",
+        "transport",
+    )
 
     def __init__(self, pool: Keeper) -> None:
         self._pool = pool
-        self._transport: asyncio.Transport | None = None
+        self.transport: asyncio.Transport | None = None
         self._parser: httptools.HttpResponseParser | None = None
         self._call: Call | None = None
         self._headers: list[Header] = []
         self._body: list[bytes] = []
+        self.on_body = self._body.append
         self._head_bytes = 0
         self._head_done = False
         self._body_done = False
@@ -64,19 +89,26 @@ class UpstreamConnection(asyncio.Protocol):
 
     @property
     def usable(self) -> bool:
-        return self._transport is not None and not self._transport.is_closing()
+        return self.transport is not None and not self.transport.is_closing()
 
     def begin(self, call: "Call", pieces: Sequence[bytes]) -> None:
         """Send a request's first bytes on this idle connection."""
         self._call = call
         if self._parser is None:
             self._parser = httptools.HttpResponseParser(self)
-        self._body_done = False
-        self._reset_head()
+        self._body_done = self._head_done = self._until_close = False
+        self._head_bytes = 0
+        self._headers = []
+        writer, transport = self._writer, self.transport
+        if writer is None or transport is None:
+            return
         if len(pieces) > 1 and len(pieces[0]) + len(pieces[1]) <= SMALL:
-            pieces = (pieces[0] + pieces[1], *pieces[2:])
-        if self._writer is not None:
-            self._writer.writelines(pieces)
+            first = pieces[0] + pieces[1]
+            if len(pieces) == 2 and not writer.left:
+                transport.write(first)
+                return
+            pieces = (first, *pieces[2:])
+        writer.writelines(pieces)
 
     def write(self, data: bytes) -> None:
         if self._writer is not None:
@@ -84,47 +116,51 @@ class UpstreamConnection(asyncio.Protocol):
 
     def close(self) -> None:
         self._call = None
-        if self._transport is not None:
-            self._transport.abort()
+        if self.transport is not None:
+            self.transport.abort()
 
     def pause(self) -> None:
         if self.usable:
             self._paused = True
-            cast("asyncio.Transport", self._transport).pause_reading()
+            cast("asyncio.Transport", self.transport).pause_reading()
 
     def resume(self) -> None:
         if self.usable:
             self._paused = False
-            cast("asyncio.Transport", self._transport).resume_reading()
+            cast("asyncio.Transport", self.transport).resume_reading()
 
     # asyncio
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
-        self._transport.set_write_buffer_limits(high=WRITE_HIGH)
+        self.transport = cast("asyncio.Transport", transport)
+        self.transport.set_write_buffer_limits(high=WRITE_HIGH)
         at_once = SLICE if transport.get_extra_info("sslcontext") is None else RECORDS
-        self._writer = SlicedWriter(self._transport, self._drained, at_once)
+        self._writer = SlicedWriter(self.transport, self._drained, at_once)
 
     def data_received(self, data: bytes) -> None:
-        if self._parser is None or self._call is None:
+        parser, call = self._parser, self._call
+        if parser is None or call is None:
             self.close()  # bytes that nobody asked for: the connection is out of step
             return
         if not self._head_done:
             self._head_bytes += len(data)
         try:
-            self._parser.feed_data(data)
+            parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             if not self._body_done:
                 self._cannot_be_read(error)
                 return
             self._reusable = False  # whatever follows an answer, nobody asked for it
-        if self._body_done:
-            self._try_to(self._finish)
-        elif self._body:
-            try:
-                self._deliver()
-            except Exception as error:  # noqa: BLE001  as in _try_to; called for every event, and so written out
-                self._fail(UNHANDLED, cause=error)
+        body = self._body
+        try:
+            if body:
+                piece = body.pop() if len(body) == 1 else self._joined()
+                if self._call is call:
+                    call.receiver.data(piece)
+            if self._body_done:
+                self._finish()
+        except Exception as error:  # noqa: BLE001  whatever it is, the client has to hear of it
+            self._fail(UNHANDLED, cause=error)
         if not self._head_done and self._head_bytes > http1.MAX_HEAD_BYTES:
             self._fail("sent a response head that is too large")
 
@@ -135,7 +171,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._pool.forget(self)
-        self._transport = self._writer = self._parser = None
+        self.transport = self._writer = self._parser = None
         call, self._call = self._call, None
         if call is None:
             return
@@ -168,7 +204,9 @@ class UpstreamConnection(asyncio.Protocol):
         self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
-        parser = cast("httptools.HttpResponseParser", self._parser)
+        parser, call = self._parser, self._call
+        if parser is None:
+            return
         status = parser.get_status_code()
         if status < 200:
             if status == 101:
@@ -181,21 +219,18 @@ class UpstreamConnection(asyncio.Protocol):
             raise http1.HeadError(502, "its head is too large")
         length, self._until_close = http1.check_response(status, self._headers)
         self._head_done = True
-        if self._call is not None:
-            self._call.receiver.head(status, self._headers, length)
-
-    def on_body(self, data: bytes) -> None:
-        # A provider that streams sends each event as a chunk of its own, and one read brings many of them.
-        self._body.append(data)
+        if call is not None:
+            call.receiver.head(status, self._headers, length)
 
     def on_message_complete(self) -> None:
-        parser = cast("httptools.HttpResponseParser", self._parser)
+        parser = self._parser
         if not self._head_done:
-            self._reset_head()  # an interim response (100, 103): the real one follows
+            self._headers = []  # an interim response (100, 103): the real one follows
+            self._head_bytes = 0
             return
         self._body_done = True
         # valid only inside this callback
-        self._reusable = parser.should_keep_alive() and not self._until_close
+        self._reusable = parser is not None and parser.should_keep_alive() and not self._until_close
 
     # inner workings
 
@@ -208,48 +243,41 @@ class UpstreamConnection(asyncio.Protocol):
         else:
             self._fail(UNHANDLED, cause=cause)
 
-    def _try_to(self, act: Callable[[], None]) -> None:
-        try:
-            act()
-        except Exception as error:  # noqa: BLE001  whatever it is, the client has to hear of it
-            self._fail(UNHANDLED, cause=error)
-
     def _finish(self) -> None:
         """The answer is complete. The connection is free only now that everything that was read has been looked at."""
-        self._deliver()
         call, self._call = self._call, None
         if call is None:
             return
-        if self._reusable and call.sent_everything and self.usable:
-            if self._paused:
-                self.resume()
-            self._pool.give_back(self)
-        elif self._transport is not None:
-            self._transport.close()
-        call.complete()
+        transport = self.transport
+        if transport is not None:
+            if self._reusable and not call.left and not transport.is_closing():
+                if self._paused:
+                    self.resume()
+                self._pool.give_back(self)
+            else:
+                transport.close()
+        if not call.over:
+            call.over = True
+            call.receiver.complete()
 
-    def _deliver(self) -> None:
-        """Hand on the body bytes of this read, in one piece."""
-        if not self._body:
-            return
-        pieces, self._body = self._body, []
-        if self._call is not None:
-            self._call.receiver.data(pieces[0] if len(pieces) == 1 else b"".join(pieces))
-
-    def _reset_head(self) -> None:
-        self._headers = []
-        self._body = []
-        self._head_bytes = 0
-        self._head_done = False
-        self._until_close = False
+    def _joined(self) -> bytes:
+        """The body bytes of this read, in one piece."""
+        body = self._body
+        piece = b"".join(body)
+        body.clear()
+        return piece
 
     def _fail(self, what: str, *, cause: BaseException | None = None) -> None:
         """Give up on this connection; what came before the fault is handed on first, unless the fault was ours."""
-        if cause is None:
-            self._try_to(self._deliver)
+        if cause is None and self._call is not None and self._body:
+            try:
+                self._call.receiver.data(self._joined())
+            except Exception as error:  # noqa: BLE001  whatever it is, the client has to hear of it
+                what, cause = UNHANDLED, error
+        self._body.clear()
         call, self._call = self._call, None
-        if self._transport is not None:
-            self._transport.abort()
+        if self.transport is not None:
+            self.transport.abort()
         if cause is not None:
             self._pool.report(cause)
         if call is not None:
@@ -262,20 +290,23 @@ def _size(headers: Sequence[Header]) -> int:
 
 
 class Call:
-    """One request under way: before it has a connection it holds the bytes to send."""
+    """One request under way: before it has a connection it holds the bytes to send.
+
+    Attributes:
+        left: bytes of the body that were not written yet.
+        over: its receiver hears nothing more.
+    """
+
+    __slots__ = ("_dialling", "_held", "_held_bytes", "connection", "left", "over", "receiver")
 
     def __init__(self, receiver: Receiver, expected: int) -> None:
         self.receiver = receiver
-        self._left = expected
+        self.left = expected
         self._held: list[bytes] = []
         self._held_bytes = 0
-        self._connection: UpstreamConnection | None = None
+        self.connection: UpstreamConnection | None = None
         self._dialling: asyncio.Task[None] | None = None
-        self._over = False
-
-    @property
-    def sent_everything(self) -> bool:
-        return self._left == 0
+        self.over = False
 
     def dial(self, task: "asyncio.Task[None]") -> None:
         self._dialling = task
@@ -286,21 +317,21 @@ class Call:
     def attach(self, connection: UpstreamConnection) -> None:
         """Send what is held on this connection."""
         self._dialling = None
-        if self._over:
+        if self.over:
             connection.close()
             return
-        self._connection = connection
+        self.connection = connection
         pieces, self._held = self._held, []
         connection.begin(self, pieces)
         if self._held_bytes > WRITE_HIGH and not connection.full:
             self.receiver.upstream_drained()
 
     def write(self, data: bytes) -> None:
-        if self._over:
+        if self.over:
             return
-        self._left -= len(data)
-        if self._connection is not None:
-            self._connection.write(data)
+        self.left -= len(data)
+        if self.connection is not None:
+            self.connection.write(data)
             return
         self._held.append(data)
         self._held_bytes += len(data)
@@ -309,31 +340,31 @@ class Call:
             self.receiver.upstream_full()
 
     def cancel(self) -> None:
-        if self._over:
+        if self.over:
             return
-        self._over = True
+        self.over = True
         self._held = []
         if self._dialling is not None:
             self._dialling.cancel()
-        if self._connection is not None:
-            self._connection.close()
+        if self.connection is not None:
+            self.connection.close()
 
     def pause(self) -> None:
-        if self._connection is not None and not self._over:
-            self._connection.pause()
+        if self.connection is not None and not self.over:
+            self.connection.pause()
 
     def resume(self) -> None:
-        if self._connection is not None and not self._over:
-            self._connection.resume()
+        if self.connection is not None and not self.over:
+            self.connection.resume()
 
     def complete(self) -> None:
-        if not self._over:
-            self._over = True
+        if not self.over:
+            self.over = True
             self.receiver.complete()
 
     def failed(self, error: ApiError) -> None:
-        if not self._over:
-            self._over = True
+        if not self.over:
+            self.over = True
             self._held = []
-            error.unsent = self._connection is None
+            error.unsent = self.connection is None
             self.receiver.failed(error)

@@ -6,9 +6,11 @@ silent. Here the next one starts a quarter of a second later, the families by tu
 
 import asyncio
 import errno
+import functools
 import os
+import select
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 ATTEMPT_DELAY: Final = 0.25
@@ -123,18 +125,14 @@ def attend(connection: socket.socket) -> None:
             connection.setsockopt(level, option, value)
 
 
-def silent(connection: socket.socket) -> bool:
-    """Whether a connection that is not in use is as it should be: open, and without a byte that nobody asked for.
+def stirrings(connection: socket.socket) -> Callable[[], Sequence[object]]:
+    """What asks the system how a connection is that is not in use: nothing is told of one as it should be.
 
-    The event loop learns of an end one turn later than the system does, and a request would be written in between.
+    That is open, and without a byte that nobody asked for. The event loop learns of an end one turn later than the system does, and a request would be written in between.
     """
-    try:
-        connection.recv(1, socket.MSG_PEEK)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
+    poller = select.poll()
+    poller.register(connection, select.POLLIN)  # errors and ends are told in any case
+    return functools.partial(poller.poll, 0)
 
 
 def still_the_way(connection: socket.socket) -> bool:

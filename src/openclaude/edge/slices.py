@@ -14,11 +14,16 @@ RECORDS: Final = 32 * 1024
 class SlicedWriter:
     """The writing end of a transport.
 
+    Attributes:
+        left: what is not with the transport yet; while there is nothing, short data may be given to the transport itself.
+
     Args:
         transport: takes the bytes.
         drained: called when everything is with the transport again, after it was not or the other side read slowly.
         at_once: bytes given to the transport in one go; more of them follow in the same turn of the loop.
     """
+
+    __slots__ = ("_drained", "_full", "_loop", "_most", "_scheduled", "_transport", "left")
 
     def __init__(
         self, transport: asyncio.Transport, drained: Callable[[], None], at_once: int = SLICE
@@ -27,29 +32,29 @@ class SlicedWriter:
         self._drained = drained
         self._loop = asyncio.get_running_loop()
         self._most = at_once
-        self._left: deque[memoryview] = deque()
+        self.left: deque[memoryview] = deque()
         self._scheduled = False
         self._full = False
 
     @property
     def full(self) -> bool:
         """Whether there is more than the other side takes, or than was written yet."""
-        return self._full or bool(self._left)
+        return self._full or bool(self.left)
 
     def writelines(self, pieces: Sequence[bytes]) -> None:
         """As `write` for each; short ones leave together."""
-        if not self._left and sum(map(len, pieces)) <= self._most:
+        if not self.left and sum(map(len, pieces)) <= self._most:
             self._transport.writelines(pieces)
             return
         for piece in pieces:
             self.write(piece)
 
     def write(self, data: bytes) -> None:
-        if not self._left and len(data) <= SLICE:
+        if not self.left and len(data) <= SLICE:
             self._put(data)
             return
         view = memoryview(data)
-        self._left += (view[start : start + SLICE] for start in range(0, len(data), SLICE))
+        self.left += (view[start : start + SLICE] for start in range(0, len(data), SLICE))
         if not self._scheduled and not self._full:
             self._go_on()
 
@@ -60,7 +65,7 @@ class SlicedWriter:
     def resume(self) -> None:
         """The other side has caught up."""
         self._full = False
-        if not self._left:
+        if not self.left:
             self._drained()
         elif not self._scheduled:
             self._go_on()
@@ -68,9 +73,9 @@ class SlicedWriter:
     def _go_on(self) -> None:
         self._scheduled = False
         if self._transport.is_closing():
-            self._left.clear()
-        elif self._left and not self._full:
-            self._put(self._left.popleft())
+            self.left.clear()
+        elif self.left and not self._full:
+            self._put(self.left.popleft())
             self._plan_the_next()
 
     def _put(self, data: bytes | memoryview) -> None:
@@ -85,7 +90,7 @@ class SlicedWriter:
         """A write may have filled the transport: then `resume` goes on."""
         if self._full:
             return
-        if self._left:
+        if self.left:
             self._scheduled = True
             self._loop.call_soon(self._go_on)
         else:

@@ -5,11 +5,11 @@ a model may already be generating.
 """
 
 import asyncio
+import functools
 import socket
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from openclaude.credentials.sealed import AuthorizedRequest
@@ -38,18 +38,20 @@ _COUNTS_SLEEP: Final[int] = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC
 Resolve = Callable[[str, int], Awaitable[list[reach.Address]]]
 
 
-def waking_clock() -> float:
-    """Seconds on a clock that goes on while the machine sleeps: sleeping counts as being unused."""
-    return time.clock_gettime(_COUNTS_SLEEP)
+waking_clock: Final[Callable[[], float]] = functools.partial(time.clock_gettime, _COUNTS_SLEEP)
+"""Seconds on a clock that goes on while the machine sleeps: sleeping counts as being unused."""
 
 
-@dataclass(slots=True)
 class Line:
     """What a pool knows of one of its connections: its socket, when it was opened, and since when it is unused."""
 
-    socket: socket.socket
-    opened: float
-    idle_since: float
+    __slots__ = ("_stirrings", "idle_since", "opened", "socket")
+
+    def __init__(self, plain: socket.socket, opened: float, idle_since: float) -> None:
+        self.socket = plain
+        self.opened = opened
+        self.idle_since = idle_since
+        self._stirrings = reach.stirrings(plain)
 
     def fit(self, now: float) -> bool:
         """Whether it may carry another request."""
@@ -57,7 +59,7 @@ class Line:
         return (
             idle <= IDLE_SECONDS
             and now - self.opened <= MAX_AGE
-            and reach.silent(self.socket)
+            and not self._stirrings()
             and (idle <= QUIET_SECONDS or reach.still_the_way(self.socket))
         )
 
@@ -101,7 +103,8 @@ class Pool:
         now = self._clock()
         while self._idle:
             connection = self._idle.pop()
-            if connection.usable and self._lines[connection].fit(now):
+            transport = connection.transport
+            if transport is not None and not transport.is_closing() and self._lines[connection].fit(now):
                 return connection
             connection.close()
         return None
@@ -245,35 +248,46 @@ class UpstreamTransport:
 
     def send(self, authorized: AuthorizedRequest, body: Sequence[bytes], receiver: Receiver) -> Call:
         """Send the head and the body bytes at hand to `authorized.origin`; the rest follows by `Call.write`."""
-        if authorized.origin.scheme != "https":
+        pool = self._pools.get(authorized.origin)
+        if pool is None and authorized.origin.scheme != "https":
             raise ValueError(f"a credential may not be sent to {authorized.origin}: it is not https")
-        call = Call(receiver, authorized.request.content_length - sum(map(len, body)))
+        left = authorized.request.content_length
+        for piece in body:
+            left -= len(piece)
+        call = Call(receiver, left)
         try:
             head = self._wall.head(authorized)
         except EgressError as error:
             self._loop.call_soon(call.failed, refusal(error))
             return call
-        pool = self._pools.get(authorized.origin)
         if pool is None:
-            pool = self._pools[authorized.origin] = Pool(
-                authorized.origin,
-                self._dial,
-                self._tls(),
-                self._report,
-                clock=self._clock,
-                resolve=self._resolve,
-                make_room=self._make_room,
-            )
-        call.hold((head, *body))
+            pool = self._open(authorized.origin)
         connection = pool.take()
         if connection is not None:
-            call.attach(connection)
+            call.connection = connection
+            connection.begin(call, (head, *body))
         else:
-            task = self._loop.create_task(pool.connect(call))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-            call.dial(task)
+            call.hold((head, *body))
+            self._dial_for(call, pool)
         return call
+
+    def _open(self, origin: Origin) -> Pool:
+        pool = self._pools[origin] = Pool(
+            origin,
+            self._dial,
+            self._tls(),
+            self._report,
+            clock=self._clock,
+            resolve=self._resolve,
+            make_room=self._make_room,
+        )
+        return pool
+
+    def _dial_for(self, call: Call, pool: Pool) -> None:
+        task = self._loop.create_task(pool.connect(call))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        call.dial(task)
 
     def close(self) -> None:
         for pool in self._pools.values():

@@ -25,8 +25,8 @@ class Wire(asyncio.Transport):
     def is_closing(self) -> bool:
         return self.closed
 
-    def writelines(self, list_of_data) -> None:
-        self.written += list_of_data
+    def write(self, data) -> None:
+        self.written.append(data)
 
     def close(self) -> None:
         self.closed = True

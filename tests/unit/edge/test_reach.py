@@ -18,8 +18,8 @@ from openclaude.edge.reach import (
     by_turns,
     race,
     resolve,
-    silent,
     still_the_way,
+    stirrings,
 )
 from support.patience import DEADLINE
 
@@ -173,13 +173,15 @@ def pair(source: str = "") -> Iterator[tuple[socket.socket, socket.socket]]:
 
 def test_an_unused_connection_is_sound_while_nothing_comes() -> None:
     with pair() as (ours, _):
-        assert silent(ours)
-        assert silent(ours)
+        told = stirrings(ours)
+        assert not told()
+        assert not told()
 
 
 @pytest.mark.parametrize("what", ["end", "half", "reset", "bytes"])
 def test_an_unused_connection_is_unsound_when_it_ended_or_said_something(what: str) -> None:
     with pair() as (ours, theirs):
+        told = stirrings(ours)
         if what == "bytes":
             theirs.sendall(b"HTTP/1.1 408 Request Timeout\r\n\r\n")
         elif what == "half":
@@ -188,13 +190,14 @@ def test_an_unused_connection_is_unsound_when_it_ended_or_said_something(what: s
             if what == "reset":
                 theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
             theirs.close()
-        assert not silent(ours)
+        assert told()
 
 
 def test_a_closed_socket_is_unsound() -> None:
     with pair() as (ours, _):
+        told = stirrings(ours)
         ours.close()
-        assert not silent(ours)
+        assert told()
         assert not still_the_way(ours)
 
 

@@ -10,7 +10,6 @@ import ssl
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import cast
 
 import pytest
 
@@ -34,7 +33,6 @@ from support.rawupstream import Peer, RawUpstream
 
 pytestmark = pytest.mark.anyio
 ANTHROPIC = Origin("api.anthropic.com")
-LINE = Line(cast("socket.socket", None), 0, 0)
 REQUEST = UpstreamRequest(b"POST", b"/v1/messages?beta=true", SafeHeaders([(b"X-App", b"cli")]), 5)
 
 
@@ -72,7 +70,8 @@ async def test_a_connection_that_was_closed_before_its_first_use_fails_its_call_
     pool = Pool(Origin("api.anthropic.com"), DialMap(), ssl.create_default_context(), ignore)
     witness = Witness()
     call = Call(witness, 5)
-    pool._hand_over(UpstreamConnection(pool), LINE, call)
+    with socket.socket() as plain:
+        pool._hand_over(UpstreamConnection(pool), Line(plain, 0, 0), call)
     assert [(error.status, error.type, error.retry) for error in witness.failures] == [
         (502, "api_error", True)
     ]
@@ -106,7 +105,8 @@ async def test_a_client_that_uploads_while_the_provider_is_dialled_is_held_back(
     assert witness.pressure == ["full"]
     connection = UpstreamConnection(pool)
     connection.connection_made(Sink())
-    pool._hand_over(connection, LINE, call)
+    with socket.socket() as plain:
+        pool._hand_over(connection, Line(plain, 0, 0), call)
     assert witness.pressure == ["full", "drained"]
 
 
