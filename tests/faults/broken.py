@@ -58,7 +58,7 @@ BROKEN = (
     ),
     Broken(
         "goes on dialling for nobody",
-        "edge/connection.py",
+        "edge/call.py",
         "            self._dialling.cancel()\n",
         "            pass\n",
         ("S4-03-leaves-while-dialling-converse-whole",),

@@ -8,11 +8,10 @@ import httptools
 
 from openclaude.domain.errors import ApiError
 from openclaude.domain.http import Header
+from openclaude.edge.call import WRITE_HIGH, Call
 from openclaude.edge.slices import RECORDS, SLICE, SlicedWriter
-from openclaude.ports import Receiver
-from openclaude.wire import http1
+from openclaude.wire import answers, http1
 
-WRITE_HIGH: Final = 256 * 1024
 SMALL: Final = 16 * 1024
 """Below this a head and its body are joined, so that they leave in one TLS record and one packet train."""
 
@@ -52,9 +51,12 @@ class UpstreamConnection(asyncio.Protocol):
         "_body_done",
         "_call",
         "_closed_well",
+        "_form",
         "_head_bytes",
         "_head_done",
         "_headers",
+        "_missing",
+        "_names",
         "_parser",
         "_paused",
         "_pool",
@@ -71,6 +73,9 @@ class UpstreamConnection(asyncio.Protocol):
         self._parser: httptools.HttpResponseParser | None = None
         self._call: Call | None = None
         self._headers: list[Header] = []
+        self._form: answers.Form | None = None
+        self._names: tuple[bytes, ...] = ()
+        self._missing = 0
         self._body: list[bytes] = []
         self.on_body = self._body.append
         self._head_bytes = 0
@@ -91,13 +96,13 @@ class UpstreamConnection(asyncio.Protocol):
     def usable(self) -> bool:
         return self.transport is not None and not self.transport.is_closing()
 
-    def begin(self, call: "Call", pieces: Sequence[bytes]) -> None:
+    def begin(self, call: Call, pieces: Sequence[bytes]) -> None:
         """Send a request's first bytes on this idle connection."""
         self._call = call
         if self._parser is None:
             self._parser = httptools.HttpResponseParser(self)
         self._body_done = self._head_done = self._until_close = False
-        self._head_bytes = 0
+        self._head_bytes = self._missing = 0
         self._headers = []
         writer, transport = self._writer, self.transport
         if writer is None or transport is None:
@@ -143,14 +148,17 @@ class UpstreamConnection(asyncio.Protocol):
             self.close()  # bytes that nobody asked for: the connection is out of step
             return
         if not self._head_done:
+            if self._form is not None and not self._head_bytes and self._known(call, data, self._form):
+                return
             self._head_bytes += len(data)
+        elif self._missing:
+            self._answer_more(call, data)
+            return
         try:
             parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            if not self._body_done:
-                self._cannot_be_read(error)
+            if self._cannot_be_read(error):
                 return
-            self._reusable = False  # whatever follows an answer, nobody asked for it
         body = self._body
         try:
             if body:
@@ -158,6 +166,7 @@ class UpstreamConnection(asyncio.Protocol):
                 if self._call is call:
                     call.receiver.data(piece)
             if self._body_done:
+                self._learn(data)
                 self._finish()
         except Exception as error:  # noqa: BLE001  whatever it is, the client has to hear of it
             self._fail(UNHANDLED, cause=error)
@@ -226,15 +235,63 @@ class UpstreamConnection(asyncio.Protocol):
         parser = self._parser
         if not self._head_done:
             self._headers = []  # an interim response (100, 103): the real one follows
-            self._head_bytes = 0
+            self._head_bytes = 1  # not none: llhttp may have read the beginning of the next head
             return
         self._body_done = True
         # valid only inside this callback
         self._reusable = parser is not None and parser.should_keep_alive() and not self._until_close
 
+    # heads of a known form
+
+    def _learn(self, data: bytes) -> None:
+        """An answer that came in one read and repeats the names of the last is worth a form, which costs as much as many."""
+        if not self._reusable or self._head_bytes != len(data):
+            return
+        names = tuple([name for name, _ in self._headers])
+        if names == self._names:
+            self._form = answers.form(data, self._headers) or self._form
+        self._names = names
+
+    def _known(self, call: Call, data: bytes, form: answers.Form) -> bool:
+        """Whether this begins with a head of that form. Then it is read here, and llhttp sees nothing of the answer."""
+        known = form.read(data)
+        if known is None:
+            return False
+        headers, length, end = known
+        self._head_done = True
+        self._missing = length
+        try:
+            call.receiver.head(200, headers, length)
+        except Exception as error:  # noqa: BLE001  whatever it is, the client has to hear of it
+            self._fail(UNHANDLED, cause=error)
+            return True
+        if end < len(data) or not length:
+            self._answer_more(call, data[end:])
+        return True
+
+    def _answer_more(self, call: Call, data: bytes) -> None:
+        """Some of a body whose length was told in a head of a known form."""
+        more = len(data) - self._missing
+        if more > 0:
+            data = data[: self._missing]  # whatever follows an answer, nobody asked for it
+        self._missing -= len(data)
+        try:
+            if data and self._call is call:
+                call.receiver.data(data)
+            if more >= 0:
+                self._body_done = True
+                self._reusable = not more
+                self._finish()
+        except Exception as error:  # noqa: BLE001  as above
+            self._fail(UNHANDLED, cause=error)
+
     # inner workings
 
-    def _cannot_be_read(self, error: Exception) -> None:
+    def _cannot_be_read(self, error: Exception) -> bool:
+        """Whether that is the answer's own fault, and its end."""
+        if self._body_done:
+            self._reusable = False  # whatever follows an answer, nobody asked for it
+            return False
         cause = error.__context__
         if not isinstance(error, httptools.HttpParserCallbackError):
             self._fail("sent something that is not well-formed HTTP/1.1")
@@ -242,6 +299,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._fail(f"sent an answer that cannot be trusted ({cause.message})")
         else:
             self._fail(UNHANDLED, cause=cause)
+        return True
 
     def _finish(self) -> None:
         """The answer is complete. The connection is free only now that everything that was read has been looked at."""
@@ -287,84 +345,3 @@ class UpstreamConnection(asyncio.Protocol):
 def _size(headers: Sequence[Header]) -> int:
     """Bytes of a head's lines; what was read with it may be body already."""
     return sum(len(name) + len(value) + 4 for name, value in headers)
-
-
-class Call:
-    """One request under way: before it has a connection it holds the bytes to send.
-
-    Attributes:
-        left: bytes of the body that were not written yet.
-        over: its receiver hears nothing more.
-    """
-
-    __slots__ = ("_dialling", "_held", "_held_bytes", "connection", "left", "over", "receiver")
-
-    def __init__(self, receiver: Receiver, expected: int) -> None:
-        self.receiver = receiver
-        self.left = expected
-        self._held: list[bytes] = []
-        self._held_bytes = 0
-        self.connection: UpstreamConnection | None = None
-        self._dialling: asyncio.Task[None] | None = None
-        self.over = False
-
-    def dial(self, task: "asyncio.Task[None]") -> None:
-        self._dialling = task
-
-    def hold(self, pieces: Sequence[bytes]) -> None:
-        self._held.extend(pieces)
-
-    def attach(self, connection: UpstreamConnection) -> None:
-        """Send what is held on this connection."""
-        self._dialling = None
-        if self.over:
-            connection.close()
-            return
-        self.connection = connection
-        pieces, self._held = self._held, []
-        connection.begin(self, pieces)
-        if self._held_bytes > WRITE_HIGH and not connection.full:
-            self.receiver.upstream_drained()
-
-    def write(self, data: bytes) -> None:
-        if self.over:
-            return
-        self.left -= len(data)
-        if self.connection is not None:
-            self.connection.write(data)
-            return
-        self._held.append(data)
-        self._held_bytes += len(data)
-        if self._held_bytes > WRITE_HIGH:
-            # Nobody reads yet: without this the whole upload would wait here while the connection is dialled.
-            self.receiver.upstream_full()
-
-    def cancel(self) -> None:
-        if self.over:
-            return
-        self.over = True
-        self._held = []
-        if self._dialling is not None:
-            self._dialling.cancel()
-        if self.connection is not None:
-            self.connection.close()
-
-    def pause(self) -> None:
-        if self.connection is not None and not self.over:
-            self.connection.pause()
-
-    def resume(self) -> None:
-        if self.connection is not None and not self.over:
-            self.connection.resume()
-
-    def complete(self) -> None:
-        if not self.over:
-            self.over = True
-            self.receiver.complete()
-
-    def failed(self, error: ApiError) -> None:
-        if not self.over:
-            self.over = True
-            self._held = []
-            error.unsent = self.connection is None
-            self.receiver.failed(error)

@@ -16,7 +16,8 @@ from openclaude.credentials.sealed import AuthorizedRequest
 from openclaude.domain.errors import ApiError
 from openclaude.domain.http import Origin
 from openclaude.edge import reach
-from openclaude.edge.connection import Call, Report, UpstreamConnection
+from openclaude.edge.call import Call
+from openclaude.edge.connection import Report, UpstreamConnection
 from openclaude.edge.dial import DialMap
 from openclaude.edge.egress import EgressError, EgressWall, refusal
 from openclaude.edge.trouble import exhausted, reason, timed_out, trouble

@@ -176,8 +176,9 @@ def check_response(status: int, headers: Sequence[Header]) -> ResponseFraming:
     """
     if len(headers) > MAX_HEADERS:
         raise HeadError(502, f"more than {MAX_HEADERS} headers")
-    kinds = _framing_names(tuple([name for name, _ in headers]))
-    if _has_bad_value(headers):
+    names, values = zip(*headers, strict=True) if headers else ((), ())
+    kinds = _framing_names(names)
+    if b"".join(values).translate(None, _GOOD_VALUE):
         raise HeadError(502, "a header has characters that are not allowed")
     if status in (204, 304):
         return ResponseFraming(0, until_close=False)

@@ -4,7 +4,9 @@ import pytest
 
 from openclaude.domain.errors import ApiError
 from openclaude.domain.http import Origin
-from openclaude.edge.connection import Call, UpstreamConnection
+from openclaude.edge.call import Call
+from openclaude.edge.connection import UpstreamConnection
+from openclaude.edge.slices import SLICE
 from openclaude.edge.trouble import trouble
 
 pytestmark = pytest.mark.anyio
@@ -17,7 +19,7 @@ class Wire(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__()
         self.written: list[bytes] = []
-        self.closed = False
+        self.closed = self.paused = False
 
     def set_write_buffer_limits(self, high=None, low=None) -> None:
         """It never fills."""
@@ -26,7 +28,13 @@ class Wire(asyncio.Transport):
         return self.closed
 
     def write(self, data) -> None:
-        self.written.append(data)
+        self.written.append(bytes(data))
+
+    def pause_reading(self) -> None:
+        self.paused = True
+
+    def resume_reading(self) -> None:
+        self.paused = False
 
     def close(self) -> None:
         self.closed = True
@@ -58,10 +66,12 @@ class Heard:
 
     def __init__(self, on_complete=lambda: None) -> None:
         self.told: list[object] = []
+        self.heads: list[object] = []
         self.on_complete = on_complete
 
     def head(self, status, headers, length) -> None:
         self.told.append(status)
+        self.heads.append((headers, length))
 
     def data(self, data) -> None:
         self.told.append(data)
@@ -145,3 +155,157 @@ async def test_a_receiver_that_fails_at_the_end_is_reported_and_ends_the_connect
     connection.data_received(ANSWER)
     assert [str(error) for error in keeper.reported] == ["a bug"]
     assert wire.closed
+
+
+async def test_an_answer_before_the_request_was_sent_is_the_last_on_its_connection() -> None:
+    connection, keeper, wire = connected()
+    heard = Heard()
+    connection.begin(Call(heard, 1), (b"a byte is missing",))
+    connection.data_received(ANSWER)
+    assert heard.told == [200, b"ok", "complete"]
+    assert wire.closed
+    assert keeper.idle == []
+
+
+async def test_what_is_left_of_a_long_request_goes_before_the_next() -> None:
+    connection, keeper, wire = connected()
+    call = Call(Heard(), 0)
+    connection.begin(call, (b"head", b"x" * 3 * SLICE))
+    connection.data_received(ANSWER)
+    assert keeper.idle == [connection]
+    connection.begin(Call(Heard(), 0), (b"next", b"body"))
+    while connection.full:
+        await asyncio.sleep(0)
+    assert b"".join(wire.written) == b"head" + b"x" * 3 * SLICE + b"nextbody"
+
+
+async def test_a_connection_that_rested_is_read_again_for_the_next_request() -> None:
+    connection, keeper, wire = connected()
+    ask(connection, Heard())
+    connection.data_received(ANSWER[:-1])
+    connection.pause()
+    assert wire.paused
+    connection.data_received(ANSWER[-1:])
+    assert keeper.idle == [connection]
+    assert not wire.paused
+
+
+LIKE = (
+    b"HTTP/1.1 200 OK\r\nDate: a 1\r\nConnection: keep-alive\r\nContent-Length: 2\r\nrequest-id: r\r\n\r\nok"
+)
+ODD = b"\0\t\r\n !,-/0123:;AaHTu\x7f\x80\xff"
+
+
+def altered() -> list[bytes]:
+    """Every answer that differs from `LIKE` by a byte more, less or other."""
+    texts = {LIKE}
+    for at in range(len(LIKE) + 1):
+        texts.add(LIKE[:at] + LIKE[at + 1 :])
+        for byte in ODD:
+            texts.add(LIKE[:at] + bytes([byte]) + LIKE[at:])
+            texts.add(LIKE[:at] + bytes([byte]) + LIKE[at + 1 :])
+    return sorted(texts)
+
+
+def heard(pieces: list[bytes], *, known: bool) -> tuple[list[object], bool, list[str]]:
+    """What a receiver is told of an answer, whether the connection is kept, and what was reported.
+
+    A `known` connection has read two answers of the form of `LIKE` before.
+    """
+    connection, keeper, wire = connected()
+    for _ in range(2 * known):
+        ask(connection, Heard())
+        connection.data_received(LIKE)
+        keeper.idle.clear()
+    listening = Heard()
+    ask(connection, listening)
+    for piece in pieces:
+        connection.data_received(piece)
+    connection.connection_lost(None)
+    told = [str(each) for each in (*listening.told, *listening.heads)]
+    return told, bool(keeper.idle) and not wire.closed, [str(each) for each in keeper.reported]
+
+
+async def test_a_head_of_a_known_form_is_read_as_llhttp_reads_it_whatever_byte_is_altered() -> None:
+    for text in altered():
+        known, kept, reported = heard([text], known=True)
+        read, reusable, _ = heard([text], known=False)
+        assert (known, reported) == (read, []), text
+        assert kept == reusable or (reusable and text.rstrip(b"\r\n") == LIKE), text
+
+
+async def test_an_answer_with_a_head_of_a_known_form_may_be_cut_anywhere() -> None:
+    whole = heard([LIKE], known=False)
+    for at in range(1, len(LIKE)):
+        pieces = [LIKE[:at], LIKE[at:]]
+        assert heard(pieces, known=True) == heard(pieces, known=False), at
+        told = heard(pieces, known=True)[0]
+        assert [each for each in told if each not in {"b'o'", "b'k'", "b'ok'"}] == [
+            whole[0][0],
+            *whole[0][2:],
+        ]
+
+
+async def test_an_answer_of_a_known_form_that_breaks_off_is_not_whole() -> None:
+    for at in range(1, len(LIKE)):
+        told, kept, _ = heard([LIKE[:at]], known=True)
+        assert (told, kept) == heard([LIKE[:at]], known=False)[:2]
+        assert not kept
+        assert any("before the answer was complete" in each for each in told)
+
+
+async def test_what_follows_an_interim_answer_is_llhttps_to_read() -> None:
+    early = b"HTTP/1.1 103 Early Hints\r\n\r\n"
+    for pieces in ([early, LIKE], [early + b"HTT", LIKE], [early + b"HTT", LIKE[3:]], [early + LIKE]):
+        assert heard(pieces, known=True) == heard(pieces, known=False), pieces
+
+
+async def test_an_answer_of_a_known_form_may_be_empty() -> None:
+    empty = LIKE[:-2].replace(b"Length: 2", b"Length: 0")
+    told, kept, _ = heard([empty], known=True)
+    assert (told[:2], kept) == (["200", "complete"], True)
+
+
+async def test_heads_that_are_never_alike_get_no_form() -> None:
+    connection, _, _ = connected()
+    for number in range(4):
+        ask(connection, Heard())
+        connection.data_received(LIKE.replace(b"request-id", b"request-%d" % number))
+    assert connection._form is None
+
+
+@pytest.mark.parametrize("where", ["head", "data", "complete"])
+async def test_a_receiver_that_fails_in_an_answer_of_a_known_form_is_reported(where: str) -> None:
+    connection, keeper, wire = connected()
+    for _ in range(2):
+        ask(connection, Heard())
+        connection.data_received(LIKE)
+    broken = Heard()
+    setattr(broken, where, lambda *_: {}["a bug"])
+    ask(connection, broken)
+    connection.data_received(LIKE)
+    assert [str(error) for error in keeper.reported] == ["'a bug'"]
+    assert wire.closed
+
+
+async def test_a_receiver_that_gives_up_at_the_head_of_a_known_form_hears_nothing_more() -> None:
+    connection, keeper, wire = connected()
+    for _ in range(2):
+        ask(connection, Heard())
+        connection.data_received(LIKE)
+    keeper.idle.clear()
+
+    class Leaving(Heard):
+        """Has no use for an answer."""
+
+        def head(self, status, headers, length) -> None:
+            super().head(status, headers, length)
+            call.cancel()
+
+    leaving = Leaving()
+    call = Call(leaving, 0)
+    call.attach(connection)
+    connection.data_received(LIKE)
+    assert leaving.told == [200]
+    assert wire.closed
+    assert keeper.idle == []

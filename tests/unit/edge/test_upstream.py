@@ -18,7 +18,8 @@ from openclaude.credentials.sealed import AuthorizedRequest, ClientCredential, S
 from openclaude.domain.errors import ApiError
 from openclaude.domain.http import Origin, SafeHeaders, UpstreamRequest
 from openclaude.edge import dial
-from openclaude.edge.connection import WRITE_HIGH, Call, UpstreamConnection
+from openclaude.edge.call import WRITE_HIGH, Call
+from openclaude.edge.connection import UpstreamConnection
 from openclaude.edge.dial import DialMap
 from openclaude.edge.egress import EgressWall, head_bytes
 from openclaude.edge.reach import Address
