@@ -268,8 +268,8 @@ MUTANTS: tuple[Mutant, ...] = (
     _with_secrets(
         "an AWS session token is in every answer's head",
         "gateway/exchange.py",
-        '        return ((b"request-id", self.request.id.encode()),)\n',
-        f'        return ((b"request-id", self.request.id.encode()), (b"x-token", {TOKEN} if "AwsKeys" in {_LAST} else b""))\n',
+        "(*JSON_HEADERS, name, *headers)",
+        f'(*JSON_HEADERS, name, (b"x-token", {TOKEN} if "AwsKeys" in {_LAST} else b""), *headers)',
     ),
     # the log
     _logged("the login is logged", LOGIN),

@@ -76,11 +76,11 @@ class SafeHeaders:
 
     def get_all(self, name: bytes) -> list[bytes]:
         """Every value of `name` (given in lower case), in order."""
-        return list(self._values().get(name, ()))
+        return list((self._named or self._values()).get(name, ()))
 
     def get(self, name: bytes) -> bytes | None:
         """The first value of `name` (given in lower case), or None."""
-        found = self._values().get(name)
+        found = (self._named or self._values()).get(name)
         return None if found is None else found[0]
 
     def _values(self) -> dict[bytes, list[bytes]]:

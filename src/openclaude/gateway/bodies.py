@@ -15,22 +15,16 @@ MOST: Final = 512 * 1024 * 1024
 class Bodies:
     """The bytes that are kept now.
 
-    Args:
+    Each request (`exchange.Answer`) adds its own and takes them off again: those that there was no room for as well.
+
+    Attributes:
         most: how many there may be.
+        kept: how many there are.
     """
 
     def __init__(self, most: int = MOST) -> None:
-        self._most = most
+        self.most = most
         self.kept = 0
-
-    def keep(self, size: int) -> bool:
-        """Count so many more; whether there is room for them. Those that were counted have to be let go of in any case."""
-        self.kept += size
-        return self.kept <= self._most
-
-    def let_go(self, size: int) -> None:
-        """Count so many less."""
-        self.kept -= size
 
 
 def full() -> ApiError:

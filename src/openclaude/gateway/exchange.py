@@ -252,19 +252,22 @@ class Answer:
     def keep(self, size: int) -> bool:
         """Keep so many bytes of the body until the request is over; without room for them that is now, and False."""
         self._kept += size
-        if self.services.bodies.keep(size) or self.started:
+        bodies = self.services.bodies
+        bodies.kept += size
+        if bodies.kept <= bodies.most or self.started:
             return True
         self.refuse(full())
         return False
 
     def let_go(self) -> None:
         """Nothing is kept any more."""
-        self.services.bodies.let_go(self._kept)
+        self.services.bodies.kept -= self._kept
         self._kept = 0
 
     def whole(self, status: int, body: bytes, headers: Sequence[Header] = ()) -> None:
         """A complete JSON answer of our own or translated."""
-        self.start(status, [*JSON_HEADERS, *self._request_id(), *headers], len(body))
+        name = (b"request-id", self.request.id.encode())
+        self.start(status, (*JSON_HEADERS, name, *headers), len(body))
         self.write(body)
         self.end()
 
@@ -278,7 +281,8 @@ class Answer:
 
     def stream(self, headers: Sequence[Header] = ()) -> None:
         """The head of a server-sent event stream."""
-        self.start(200, [*SSE_HEADERS, *self._request_id(), *headers], None)
+        name = (b"request-id", self.request.id.encode())
+        self.start(200, (*SSE_HEADERS, name, *headers), None)
 
     def told_plan(self, login: int, headers: Sequence[Header], status: bytes) -> None:
         """The provider has said how full this login's plan is."""
@@ -293,9 +297,6 @@ class Answer:
     def resume_body(self) -> None:
         if not self.over:
             self._client.resume_body()
-
-    def _request_id(self) -> tuple[Header, ...]:
-        return ((b"request-id", self.request.id.encode()),)
 
 
 class Finished:

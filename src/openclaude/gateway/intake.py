@@ -148,7 +148,7 @@ class Intake:
         if way.relay is not None:
             self._relay(way, way.relay, prefix, length)
             return
-        field = ModelField(way.name, found.start(1) - 1, found.end(1) + 1)
+        field = tuple.__new__(ModelField, (way.name, found.start(1) - 1, found.end(1) + 1))
         if way.decision is None and way.final:
             self._unrouted(field)
         elif way.decision is not None and way.final:
