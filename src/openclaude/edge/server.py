@@ -20,6 +20,8 @@ from openclaude.wire import http1
 
 WRITE_HIGH: Final = 256 * 1024
 """Bytes a client may leave unread before its provider is no longer read."""
+SMALL: Final = 16 * 1024
+"""Body bytes up to which an answer's head is joined with them."""
 PRESENCE_SECONDS: Final = 0.5
 """How often a client is looked for whose upload its provider does not take."""
 LINGER_SECONDS: Final = 5.0
@@ -58,6 +60,7 @@ class ClientConnection(RequestReader, asyncio.Protocol):
         self._listener = server
         self._transport: asyncio.Transport | None = None
         self._chunked_answer = False
+        self._head = b""
 
     # asyncio
 
@@ -104,18 +107,37 @@ class ClientConnection(RequestReader, asyncio.Protocol):
             self._chunked_answer = True
             last = b"transfer-encoding: chunked\r\n"
         last += _CLOSING if self._close_after else _CRLF
-        transport = self._transport
-        if transport is not None:
-            transport.write(_CRLF.join((_STATUS_LINES[status], *map(_line, headers), last)))
+        self._head = _CRLF.join((_STATUS_LINES[status], *map(_line, headers), last))
+        if not length or self._bodyless:
+            self._send_head()
+        else:
+            # Most bodies begin in this turn: written as one they are one record of TLS and one buffer for the system.
+            self._server.loop.call_soon(self._send_head)
+
+    def _send_head(self) -> None:
+        head, self._head = self._head, b""
+        if head and self._transport is not None:
+            self._transport.write(head)
 
     def write(self, data: bytes) -> None:
-        """The transport collects what is written in one turn of the loop: a head and its body are one system call."""
         transport = self._transport
         if transport is None or self._bodyless or not data:
             return
-        transport.write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked_answer else data)
+        if self._chunked_answer:
+            transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+            return
+        head = self._head
+        if head:
+            self._head = b""
+            if len(data) <= SMALL:
+                data = head + data
+            else:
+                transport.write(head)
+        transport.write(data)
 
     def end(self) -> None:
+        if self._head:
+            self._send_head()
         if self._chunked_answer and self._transport is not None:
             self._transport.write(_LAST_CHUNK)
         self._exchange = None

@@ -15,7 +15,7 @@ from openclaude.edge import listener, sockets
 from openclaude.edge.admission import Door
 from openclaude.edge.listener import Listener
 from openclaude.edge.reading import BODY_SECONDS, HEAD_SECONDS, STALL_SECONDS
-from openclaude.edge.server import ClientConnection
+from openclaude.edge.server import SMALL, ClientConnection
 from openclaude.ports import ClientSide
 from support.patience import DEADLINE
 
@@ -243,6 +243,49 @@ async def test_an_answer_without_a_length_is_sent_in_chunks() -> None:
         answer = await served.talk(served.head(Content_Length=b"0"), until_close=False)
         assert b"transfer-encoding: chunked" in answer
         assert answer.endswith(b"\r\n\r\nd\r\nevent: ping\n\n\r\n0\r\n\r\n")
+
+
+class Written:
+    """A transport that counts what is written."""
+
+    def __init__(self, transport: asyncio.Transport | None) -> None:
+        assert transport is not None
+        self._transport = transport
+        self.sizes: list[int] = []
+
+    def write(self, data: bytes) -> None:
+        self.sizes.append(len(data))
+        self._transport.write(data)
+
+
+@pytest.mark.parametrize(("size", "writes"), [(1, 1), (SMALL, 1), (SMALL + 1, 2)])
+async def test_a_head_and_the_beginning_of_its_body_are_written_together(size: int, writes: int) -> None:
+    async with serving() as served:
+        reader, writer = await served.connect()
+        await until(lambda: served.listener.connections)
+        connection = next(iter(served.listener._connections))
+        connection._transport = written = Written(connection._transport)  # type: ignore[assignment]
+        connection.data_received(served.head(Content_Length=b"%d" % size) + b"a" * size)
+        assert len(await read_answer(reader)) == sum(written.sizes)
+        assert len(written.sizes) == writes
+        connection._transport = written._transport
+        writer.close()
+
+
+async def test_a_head_does_not_wait_for_its_body() -> None:
+    def head_only(exchange: RecordedExchange) -> None:
+        exchange.client.start(200, [], 3)
+
+    handler = RecordingHandler(head_only)
+    async with serving(handler) as served:
+        reader, writer = await served.connect()
+        writer.write(served.head(Content_Length=b"1") + b"a")
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+        assert head == b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n"
+        handler.exchanges[0].client.write(b"abc")
+        handler.exchanges[0].client.end()
+        assert await reader.readexactly(3) == b"abc"
+        writer.close()
 
 
 async def test_head_gets_the_head_of_an_answer_and_no_body() -> None:
