@@ -86,9 +86,11 @@ class AnthropicAdapter:
 
         Raises `ApiError` for a query the Anthropic API is not known to take from this client.
         """
-        target, headers = _common(inbound.endpoint, inbound.query, inbound.headers)
+        known = inbound.headers.sent_as
+        if known is None or known[0] is not inbound.endpoint or known[1] != inbound.query:
+            known = inbound.headers.sent_as = _common(inbound)
         # As its constructor would make it, without a call of Python.
-        return tuple.__new__(UpstreamRequest, (b"POST", target, headers, content_length, ""))
+        return tuple.__new__(UpstreamRequest, (b"POST", known[2], known[3], content_length, ""))
 
     @staticmethod
     @functools.lru_cache(maxsize=256)
@@ -112,9 +114,10 @@ class AnthropicAdapter:
         )
 
 
-@functools.lru_cache(maxsize=64)
-def _common(endpoint: Endpoint, query: bytes, headers: SafeHeaders) -> tuple[bytes, SafeHeaders]:
-    """Target and headers of a request, for headers that are the same object: a head that a client repeats."""
-    if _QUERY.fullmatch(query) is None:
+def _common(inbound: InboundRequest) -> tuple[Endpoint, bytes, bytes, SafeHeaders]:
+    """What a request's head becomes, see `SafeHeaders.sent_as`."""
+    if _QUERY.fullmatch(inbound.query) is None:
         raise ApiError(400, "invalid_request_error", "the only query parameter served here is `beta`")
-    return endpoint.path + query, SafeHeaders(_allowed(headers, REQUEST_NAMES, REQUEST_PREFIXES))
+    target = inbound.endpoint.path + inbound.query
+    headers = SafeHeaders(_allowed(inbound.headers, REQUEST_NAMES, REQUEST_PREFIXES))
+    return inbound.endpoint, inbound.query, target, headers

@@ -53,9 +53,15 @@ class Origin(NamedTuple):
 
 
 class SafeHeaders:
-    """Headers that cannot carry a credential: the constructor refuses every name that could."""
+    """Headers that cannot carry a credential: the constructor refuses every name that could.
 
-    __slots__ = ("_named", "pairs")
+    Attributes:
+        pairs: names and values, in order.
+        sent_as: the operation and query they came with last, and the target and headers that were sent to the Anthropic API
+            for these; None before that. A head that a client repeats has the same headers (edge/known).
+    """
+
+    __slots__ = ("_named", "pairs", "sent_as")
 
     def __init__(self, pairs: Iterable[Header] = ()) -> None:
         kept = tuple(pairs)
@@ -63,6 +69,7 @@ class SafeHeaders:
         if found:
             raise CredentialInHeadersError(f"{min(found).decode()} may not be an ordinary header")
         self.pairs = kept
+        self.sent_as: tuple[Endpoint, bytes, bytes, SafeHeaders] | None = None
         self._named: dict[bytes, list[bytes]] | None = None
 
     def __iter__(self) -> Iterator[Header]:

@@ -1,6 +1,8 @@
 import pytest
 
-from openclaude.domain.errors import upstream_unreachable
+from openclaude.adapters.anthropic import AnthropicAdapter
+from openclaude.domain.errors import ApiError, upstream_unreachable
+from openclaude.domain.http import Endpoint, InboundRequest, SafeHeaders
 from support.gateway import Gateway
 
 
@@ -51,6 +53,27 @@ def test_only_allowlisted_request_headers_go_out_in_their_order_and_case() -> No
     )
     exchange.body(raw)
     assert tuple(gateway.transport.calls[0].authorized.request.headers) == kept
+
+
+def test_headers_that_come_again_for_something_else_are_sent_for_that() -> None:
+    headers, adapter = SafeHeaders([(b"Accept", b"*/*"), (b"X-Evil", b"1")]), AnthropicAdapter()
+
+    def sent(endpoint: Endpoint, query: bytes) -> bytes:
+        request = adapter.request(InboundRequest("req_oc_test", endpoint, query, headers, 7), 7)
+        assert request.headers.pairs == ((b"Accept", b"*/*"),)
+        assert (request.method, request.content_length, request.body_sha256) == (b"POST", 7, "")
+        return request.target
+
+    assert (
+        sent(Endpoint.MESSAGES, b"?beta=true")
+        == sent(Endpoint.MESSAGES, b"?beta=true")
+        == b"/v1/messages?beta=true"
+    )
+    assert sent(Endpoint.MESSAGES, b"") == b"/v1/messages"
+    assert sent(Endpoint.COUNT_TOKENS, b"") == b"/v1/messages/count_tokens"
+    with pytest.raises(ApiError, match="beta"):
+        sent(Endpoint.COUNT_TOKENS, b"?evil=1")
+    assert sent(Endpoint.COUNT_TOKENS, b"") == b"/v1/messages/count_tokens"
 
 
 def test_a_request_without_a_login_is_a_401_and_nothing_is_sent() -> None:
