@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 
 from openclaude.ports import Timer
 
@@ -13,9 +14,7 @@ class LoopClock:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self.monotonic: Callable[[], float] = self._loop.time  # read several times for each request
-
-    def now(self) -> datetime:
-        return datetime.now(UTC)
+        self.now: Callable[[], datetime] = partial(datetime.now, UTC)
 
     def call_later(self, seconds: float, action: Callable[[], None]) -> Timer:
         return self._loop.call_later(seconds, action)

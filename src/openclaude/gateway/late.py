@@ -1,6 +1,7 @@
 """A dialect that is built when it is first spoken: a gateway starts, and idles, without the translators."""
 
 from collections.abc import Callable
+from typing import Any
 
 from openclaude.ports import Dialect, ProviderCall, TokenCount
 
@@ -11,26 +12,25 @@ class LateDialect:
     def __init__(self, build: Callable[[], Dialect]) -> None:
         self._build = build
         self._built: Dialect | None = None
-
-    @property
-    def ready(self) -> bool:
+        self.ready = False
         """Whether it is built; loading a translator takes longer than a loop may stand still."""
-        return self._built is not None
+        self.prepare: Callable[..., ProviderCall] = self._prepare
+        self.count_tokens: Callable[..., TokenCount] = self._count_tokens
 
-    def prepare(
-        self, raw: bytes, *, betas: bytes = b"", version: bytes = b"", request_id: str = ""
-    ) -> ProviderCall:
-        return self._dialect().prepare(raw, betas=betas, version=version, request_id=request_id)
+    def _prepare(self, raw: bytes, **more: Any) -> ProviderCall:
+        return self._dialect().prepare(raw, **more)
 
-    def count_tokens(self, raw: bytes, *, betas: bytes = b"", version: bytes = b"") -> TokenCount:
-        return self._dialect().count_tokens(raw, betas=betas, version=version)
+    def _count_tokens(self, raw: bytes, **more: Any) -> TokenCount:
+        return self._dialect().count_tokens(raw, **more)
 
     def _dialect(self) -> Dialect:
         if self._built is None:
-            self._built = self._build()
+            self._built = built = self._build()
+            self.prepare, self.count_tokens = built.prepare, built.count_tokens
+            self.ready = True
         return self._built
 
 
 def is_ready(dialect: Dialect) -> bool:
     """Whether a dialect can be spoken without being loaded first."""
-    return not isinstance(dialect, LateDialect) or dialect.ready
+    return getattr(dialect, "ready", True)

@@ -34,7 +34,7 @@ class Sending(BodyAtHand, ABC):
         self._answer = answer
         self._route = route
         self._model = model
-        self._health = services.health_of(route.origin, route.upstream_model)
+        self._health = services.health_of(route.policy.origin, route.upstream_model)
         self._pieces: list[bytes] = []
 
     @abstractmethod
@@ -78,8 +78,11 @@ class Sending(BodyAtHand, ABC):
             self._send(KeyFor(credential).authorize(ready.request))
             return
         self._answer.record.credential = f"aws signature ({credential.source})"
-        now = self._services.clock.now() + self._services.skew_of(self._route.origin)
-        self._send(self._route.policy.authorize(ready.request, credential, now))
+        services, policy = self._services, self._route.policy
+        now = services.clock.now()
+        if services.skews:
+            now += services.skew_of(policy.origin)
+        self._send(policy.authorize(ready.request, credential, now))
 
     def _let_go(self) -> None:
         """The answer is over, and nothing is sent again."""

@@ -43,6 +43,11 @@ UNREADABLE: Final = (
 
 
 @lru_cache(maxsize=64)
+def _model_header(model: str) -> tuple[Header, ...]:
+    return ((b"x-openclaude-upstream-model", model.encode()),)
+
+
+@lru_cache(maxsize=64)
 def _dialect_of(headers: SafeHeaders) -> tuple[bytes, bytes]:
     """The values of `anthropic-beta` and `anthropic-version`. A head that a client repeats has the same headers (edge/known)."""
     return b",".join(headers.get_all(b"anthropic-beta")), headers.get(b"anthropic-version") or b""
@@ -65,9 +70,10 @@ class TranslatedExchange(SendingAgain):
 
     def body_complete(self) -> None:
         pieces, self._pieces = self._pieces, []
-        self._asked_at = self._services.clock.monotonic()
+        services = self._services
+        self._asked_at = services.clock.monotonic()
         size = weight(pieces) if is_ready(self._route.adapter) else HEAVY
-        self._apart(size, partial(self._prepare, pieces), self._prepared)
+        services.apart(size, partial(self._prepare, pieces), partial(self._done, self._prepared))
 
     def client_left(self) -> None:
         self._drop_upstream()
@@ -101,10 +107,12 @@ class TranslatedExchange(SendingAgain):
         return refusals.outgoing(call)
 
     def _prepared(self, ready: refusals.Outgoing) -> None:
-        self._note(ready.call.notes)
-        if ready.call.local_answer is not None:
+        call = ready.call
+        if call.notes:
+            self._note(call.notes)
+        if call.local_answer is not None:
             self._answer.answered_here(ANSWERED_HERE)
-            self._answer_whole(ready.call, ready.call.local_answer)
+            self._answer_whole(call, call.local_answer)
         else:
             self._begin(ready)
 
@@ -235,11 +243,13 @@ class TranslatedExchange(SendingAgain):
 
     def _answer_whole(self, call: ProviderCall, message: bytes) -> None:
         self._disarm()
-        with_usage(self._answer.record, call.usage)
-        if call.usage is not None:
-            call.learn(call.usage)
+        record, usage, notes = self._answer.record, call.usage, call.notes
+        if usage is not None:
+            record.input_tokens, record.output_tokens = usage.input_tokens, usage.output_tokens
+            call.learn(usage)
             self._health.budget.earn()
-        self._note(call.notes)
+        if notes is not record.notes:
+            self._note(notes)
         if not call.wants_stream:
             self._answer.whole(200, message, self._marks())
             self._let_go()
@@ -336,7 +346,7 @@ class TranslatedExchange(SendingAgain):
     # small things
 
     def _marks(self) -> tuple[Header, ...]:
-        return ((b"x-openclaude-upstream-model", self._route.upstream_model.encode()),)
+        return _model_header(self._route.upstream_model)
 
     def _drop_upstream(self) -> None:
         upstream, self._upstream = self._upstream, None
@@ -352,5 +362,7 @@ class TranslatedExchange(SendingAgain):
 
     def _note(self, codes: Iterable[str]) -> None:
         record = self._answer.record
-        if codes and codes != record.notes:
+        if not record.notes:
+            record.notes = tuple(codes)
+        elif codes != record.notes:
             record.notes += tuple([code for code in codes if code not in record.notes])

@@ -57,7 +57,7 @@ ATTRIBUTION = "x-anthropic-billing-header:"
 Messages = list[_User | _Assistant | _System]
 """What `jsontext.PartialReader` is to read as a request's messages."""
 
-_TEXTS = msgspec.json.Decoder(list[_Text])
+_TEXTS = msgspec.json.Decoder(list[_Text]).decode
 _NO_OUTPUT = b'{"text":"%b"}' % NO_OUTPUT.encode()
 # How blocks begin: the first of a turn, and the others.
 _TEXT = b'{"text":', b',{"text":'
@@ -250,6 +250,6 @@ def _texts(content: msgspec.Raw) -> list[msgspec.Raw] | None:
     if memoryview(content)[0] == _QUOTE:
         return [content] if _has_text(content) else []
     try:
-        return [block.text for block in _TEXTS.decode(content) if _has_text(block.text)]
+        return [block.text for block in _TEXTS(content) if _shows(block.text) or _has_text(block.text)]
     except msgspec.DecodeError:
         return None
