@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 from typing import Final
 
 from openclaude.credentials import fingerprints
-from openclaude.credentials.fingerprints import KNOWN, Fingerprints
+from openclaude.credentials.fingerprints import KNOWN, LEAST, Fingerprints
 from openclaude.credentials.outbound import credential_lines
 from openclaude.credentials.sealed import AuthorizedRequest
 from openclaude.domain.errors import ApiError
@@ -21,6 +21,8 @@ ANTHROPIC: Final = Origin("api.anthropic.com")
 LOGIN: Final = frozenset({"client-login"})
 SIGNED: Final = frozenset({"aws-signature", "route-key"})
 _NOTHING: Final[frozenset[str]] = frozenset()
+_SIGNATURE: Final = 66
+"""Bytes at the end of a signature's lines that are of one request: hex digits and the line's end."""
 _MOST_PASSED: Final = 256
 """Beginnings of heads that are remembered for one origin."""
 
@@ -95,13 +97,27 @@ class EgressWall:
         if place.met != met:
             place.met = met
             place.passed.clear()
+            place.signed = None
         if start not in place.passed:
             place.look(start, self._known)
             if len(place.passed) < _MOST_PASSED:
                 place.passed.add(start)
         passed = authorized.credential.passed
         if passed is None or passed[0][:2] != (place, met):
-            place.look(lines, self._known)
+            self._look_at_lines(place, lines)
+
+    def _look_at_lines(self, place: "Destination", lines: bytes) -> None:
+        """All but the end of a signature's lines is the same for a second, session token and all.
+
+        What is remembered of it is a number that Python makes of bytes with a key of its own.
+        """
+        end = len(lines) - _SIGNATURE
+        beginning = hash(lines[:end]) if end > LEAST else None
+        if beginning is not None and beginning == place.signed:
+            place.look(lines[end - LEAST :], self._known)
+            return
+        place.look(lines, self._known)
+        place.signed = beginning
 
 
 class Destination:
@@ -110,15 +126,17 @@ class Destination:
     Attributes:
         met: how many secrets were known when `passed` was begun.
         passed: beginnings of heads in which there is none of them.
+        signed: stands for the beginning of the credential's lines that passed last.
     """
 
-    __slots__ = ("kinds", "met", "origin", "passed")
+    __slots__ = ("kinds", "met", "origin", "passed", "signed")
 
     def __init__(self, origin: Origin, kinds: frozenset[str]) -> None:
         self.origin = origin
         self.kinds = kinds
         self.met = -1
         self.passed: set[bytes] = set()
+        self.signed: int | None = None
 
     def require(self, kind: str) -> None:
         """Raise `EgressError` for a kind of credential that has no business there."""

@@ -198,6 +198,36 @@ def test_whatever_differs_from_what_passed_with_a_login_is_looked_at(change: str
     assert watched.passes(Passthrough().authorize(request(), client))
 
 
+@pytest.mark.parametrize("place", ["beginning", "seam", "end", "met later"])
+def test_a_secret_beside_a_signature_is_stopped_whatever_passed_before(place: str, canary) -> None:
+    watched, secret = Watched(), canary().encode()
+    date, digits = (
+        b"X-Amz-Date: 20261122T050607Z\r\nAuthorization: AWS4-HMAC-SHA256 Signature=",
+        b"0123456789abcdef" * 4,
+    )
+
+    def passes(lines: bytes) -> bool:
+        return watched.passes(authorized(BEDROCK, "aws-signature", lines=lines))
+
+    clean = date + digits + b"\r\n"
+    if place != "met later":
+        ClientCredential([(b"Authorization", b"Bearer " + secret)])
+    leaking = {
+        "beginning": b"X: " + secret + b"\r\n" + clean,
+        "seam": date[: -len(secret) // 2] + secret + digits[len(secret) // 2 :] + b"\r\n",
+        "end": date + digits[: -len(secret)] + secret + b"\r\n",
+        "met later": b"X: " + secret + b"\r\n" + clean,
+    }[place]
+    assert passes(clean)
+    assert passes(date + digits[::-1] + b"\r\n")
+    if place == "met later":
+        assert passes(leaking)
+        ClientCredential([(b"Authorization", b"Bearer " + secret)])
+    assert not passes(leaking)
+    assert not passes(leaking)
+    assert passes(clean)
+
+
 def test_what_one_wall_let_pass_is_looked_at_by_another(canary) -> None:
     secret, other = canary().encode(), canary().encode()
     walls = []
