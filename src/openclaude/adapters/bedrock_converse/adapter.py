@@ -93,13 +93,16 @@ class ConverseAdapter:
         """
         del version
         limits, due = self._limits.known(self._region, self._model_id), self._estimator.is_due()
-        if not limits and not due:
+        if not limits:
             try:
                 plain = self._builder.build_plain(raw, betas)
+                sample = self._estimator.sample(self._read(raw)) if due and plain is not None else None
             except (RecursionError, jsontext.JsonError):
                 raise too_deep() from None
             if plain is not None:
-                return self._call(plain, request_id, wants_stream=plain.operation == "ConverseStream")
+                call = self._call(plain, request_id, wants_stream=plain.operation == "ConverseStream")
+                call.sample = sample
+                return call
         body = self._read(raw)
         with bounded_depth():
             built = self._builder.build(body, betas)

@@ -39,11 +39,11 @@ class _Thinking(msgspec.Struct, tag_field="type", tag="thinking", gc=False):
     """Left out for every model this is used for."""
 
 
-class _User(msgspec.Struct, tag_field="role", tag="user", forbid_unknown_fields=True):
+class _User(msgspec.Struct, tag_field="role", tag="user", forbid_unknown_fields=True, gc=False):
     content: list[_Text | _Result]
 
 
-class _Assistant(msgspec.Struct, tag_field="role", tag="assistant", forbid_unknown_fields=True):
+class _Assistant(msgspec.Struct, tag_field="role", tag="assistant", forbid_unknown_fields=True, gc=False):
     content: list[_Text | _Use | _Thinking]
 
 
@@ -191,11 +191,11 @@ class _Writer:
         return texts is not None
 
     def assistant(self, message: _Assistant) -> bool:
-        if not self._end_user():
+        if not self._open or not self._parts:
             return False
+        self._open, parts = False, 0
         out = self._out
-        out.append(b',{"role":"assistant","content":[')
-        parts = 0
+        out.append(b']},{"role":"assistant","content":[')
         calls: list[str] = []
         for block in message.content:
             if isinstance(block, _Use):
@@ -217,9 +217,9 @@ class _Writer:
         return parts > 0 and (len(calls) < 2 or len(set(calls)) == len(calls))
 
     def finished(self) -> Conversation | None:
-        if not self._end_user():
+        if not self._open or not self._parts:
             return None
-        self._out.append(b"]")
+        self._out.append(b"]}]")
         return Conversation(self._out, self._called)
 
     def _result(self, begin: bytes, texts: list[msgspec.Raw], *, failed: bool) -> None:
@@ -230,12 +230,6 @@ class _Writer:
         if not texts:
             out.append(begin + _NO_OUTPUT)
         out.append(b'],"status":"error"}}' if failed else b"]}}")
-
-    def _end_user(self) -> bool:
-        """End the user's turn; False when there is none, or nothing in it."""
-        was_open, self._open = self._open, False
-        self._out.append(b"]}")
-        return was_open and self._parts > 0
 
 
 def _has_text(raw: msgspec.Raw) -> bool:
