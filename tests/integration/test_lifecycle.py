@@ -280,20 +280,23 @@ def test_logs_shows_the_lines_and_follows_what_is_added(house: House) -> None:
 
 
 def test_an_answer_under_way_is_finished_before_the_gateway_ends(tmp_path: Path) -> None:
+    gate = threading.Event()
     with staged(tmp_path / "home") as stage:
-        body = stage.body("anthropic", lambda _: Answer(say("slow but whole").parts, pace=0.2), stream=True)
+        body = stage.body("anthropic", lambda _: Answer(say("slow but whole").parts, gate=gate), stream=True)
         with Client(stage.gateway) as client:
             client.post("/v1/messages?beta=true", stage.headers(), body)
             client.read_head()
             stopping = threading.Thread(target=stage.home.run, args=("stop",))
             stopping.start()
-            until("it accepts nothing more", lambda: not accepts(stage.gateway.running.port))
+            until("it is about to end", lambda: stage.home.running() is None)
+            gate.set()
             rest = b""
             while b"message_stop" not in rest:
                 piece = client.socket.recv(65536)
                 assert piece
                 rest += piece
             stopping.join()
+        assert not accepts(stage.gateway.running.port)
         assert stage.home.run("status").returncode == 3
         assert "event=stopped served=1" in (stage.home.state_home / "logs" / "gateway.log").read_text()
 
@@ -306,7 +309,7 @@ def test_a_start_while_the_last_answers_are_finished_waits_and_takes_over(tmp_pa
             client.read_head()
             stopping = threading.Thread(target=stage.home.run, args=("stop",))
             stopping.start()
-            until("it accepts nothing more", lambda: not accepts(stage.gateway.running.port))
+            until("it is about to end", lambda: stage.home.running() is None)
             started = stage.home.run("start")
             stopping.join()
         assert (started.returncode, started.stderr) == (0, "")
