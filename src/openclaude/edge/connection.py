@@ -147,13 +147,10 @@ class UpstreamConnection(asyncio.Protocol):
         if parser is None or call is None:
             self.close()  # bytes that nobody asked for: the connection is out of step
             return
-        if not self._head_done:
-            if self._form is not None and not self._head_bytes and self._known(call, data, self._form):
+        if not self._head_done or self._missing:
+            if self._form is not None and self._known(call, data, self._form):
                 return
             self._head_bytes += len(data)
-        elif self._missing:
-            self._answer_more(call, data)
-            return
         try:
             parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
@@ -253,37 +250,28 @@ class UpstreamConnection(asyncio.Protocol):
         self._names = names
 
     def _known(self, call: Call, data: bytes, form: answers.Form) -> bool:
-        """Whether this begins with a head of that form. Then it is read here, and llhttp sees nothing of the answer."""
-        known = form.read(data)
-        if known is None:
+        """Whether this is of an answer whose head has that form. Then it is read here, and llhttp sees nothing of it."""
+        known = form.read(data) if not self._missing and not self._head_bytes else None
+        if known is None and not self._missing:
             return False
-        headers, length, end = known
-        self._head_done = True
-        self._missing = length
         try:
-            call.receiver.head(200, headers, length)
-        except Exception as error:  # noqa: BLE001  whatever it is, the client has to hear of it
-            self._fail(UNHANDLED, cause=error)
-            return True
-        if end < len(data) or not length:
-            self._answer_more(call, data[end:])
-        return True
-
-    def _answer_more(self, call: Call, data: bytes) -> None:
-        """Some of a body whose length was told in a head of a known form."""
-        more = len(data) - self._missing
-        if more > 0:
-            data = data[: self._missing]  # whatever follows an answer, nobody asked for it
-        self._missing -= len(data)
-        try:
+            if known is not None:
+                headers, self._missing, end = known
+                self._head_done = True
+                call.receiver.head(200, headers, self._missing)
+                data = data[end:]
+            more = len(data) - self._missing
+            if more > 0:
+                data = data[: self._missing]  # whatever follows an answer, nobody asked for it
+            self._missing -= len(data)
             if data and self._call is call:
                 call.receiver.data(data)
             if more >= 0:
-                self._body_done = True
                 self._reusable = not more
                 self._finish()
-        except Exception as error:  # noqa: BLE001  as above
+        except Exception as error:  # noqa: BLE001  whatever it is, the client has to hear of it
             self._fail(UNHANDLED, cause=error)
+        return True
 
     # inner workings
 

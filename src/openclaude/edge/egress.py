@@ -166,15 +166,13 @@ class Destination:
 def head_start(authorized: AuthorizedRequest, *more: bytes) -> bytes:
     """The head's beginning, built from empty: line, host, the adapter's headers. `more` stands right behind the host."""
     request = authorized.request
-    return _start(
-        request.method, request.target, authorized.origin.authority, request.headers.pairs, b"".join(more)
-    )
+    return _start(request.method, request.target, authorized.origin, request.headers.pairs, b"".join(more))
 
 
 @functools.lru_cache(maxsize=64)
-def _start(method: bytes, target: bytes, host: str, headers: tuple[Header, ...], more: bytes) -> bytes:
+def _start(method: bytes, target: bytes, origin: Origin, headers: tuple[Header, ...], more: bytes) -> bytes:
     """Made once: a head that a client repeats goes on as one that was sent before."""
-    lines = [b"%b %b HTTP/1.1\r\nHost: %b\r\n" % (method, target, host.encode()), more]
+    lines = [b"%b %b HTTP/1.1\r\nHost: %b\r\n" % (method, target, origin.authority.encode()), more]
     lines += [b"%b: %b\r\n" % pair for pair in headers]
     return b"".join(lines)
 
