@@ -188,7 +188,8 @@ class TranslatedExchange(SendingAgain):
             if status == 200:
                 call = self._expect_call()
                 message = call.whole(status, headers, body)
-                self._answers()
+                if not self._heard_of:
+                    self._answers()
                 self._answer_whole(call, message)
             else:
                 self._failed_answer(status, headers, body)
@@ -247,7 +248,9 @@ class TranslatedExchange(SendingAgain):
         if usage is not None:
             record.input_tokens, record.output_tokens = usage.input_tokens, usage.output_tokens
             call.learn(usage)
-            self._health.budget.earn()
+            budget = self._health.budget
+            if budget.tokens < retries.TOKENS:
+                budget.earn()
         if notes is not record.notes:
             self._note(notes)
         if not call.wants_stream:

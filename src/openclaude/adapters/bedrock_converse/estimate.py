@@ -55,6 +55,8 @@ class Estimator:
     def __init__(self, profile: Profile, model_id: str, calibration: Calibration | None = None) -> None:
         self._weights = weights_of(profile, model_id)
         self._calibration = calibration or Calibration()
+        self.is_due = self._calibration.is_due
+        """Whether this request is to be sampled. Ask once for each."""
 
     def tokens(self, body: Any) -> int:
         """Tokens of a Messages body, at least 1."""
@@ -74,10 +76,6 @@ class Estimator:
             return False
         found = weighed(jsontext.loads(raw), self._weights)
         return self._calibration.likely(found.text) + found.media > window
-
-    def is_due(self) -> bool:
-        """Whether this request is to be sampled. Ask once for each."""
-        return self._calibration.is_due()
 
     def sample(self, body: Any) -> Sample | None:
         """The estimate of a request whose answer will tell how good it was; None for one with media."""

@@ -7,7 +7,6 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from openclaude.adapters.bedrock_converse.pieces import is_blank
 from openclaude.adapters.bedrock_converse.plain import is_utf8
 from openclaude.adapters.bedrock_converse.response import leaks_call
 from openclaude.domain.usage import Usage
@@ -91,7 +90,7 @@ def message(body: bytes, model: str, identity: str) -> tuple[bytes, Usage] | Non
     told: list[_ToldText] = []
     for block in found.output.message.content:
         text = block.text
-        if is_blank(text) or leaks_call(text):
+        if not text or text.isspace() or leaks_call(text):
             return None
         told.append(_ToldText(text))
     usage = _ToldUsage(fresh, written, read, given)

@@ -290,3 +290,15 @@ def test_only_a_validation_error_teaches(name: str) -> None:
     call = adapter_of("claude").prepare(body(**RICH))
     text = b'{"message": "This model doesn\'t support the temperature field."}'
     assert call.retry_without(429, [(b"x-amzn-errortype", name.encode())], text) is None
+
+
+def test_what_is_answered_to_a_warm_up_of_the_cache_is_thrown_away() -> None:
+    call = adapter_of("claude").prepare(body(max_tokens=0, cache_control={"type": "ephemeral"}))
+    told = {
+        "output": {"message": {"role": "assistant", "content": [{"text": "unasked"}]}},
+        "stopReason": "max_tokens",
+        "usage": {"inputTokens": 9, "outputTokens": 1, "cacheWriteInputTokens": 8},
+    }
+    found = json.loads(call.whole(200, [], json.dumps(told).encode()))
+    assert (found["content"], found["stop_reason"]) == ([], "max_tokens")
+    assert found["usage"]["cache_creation_input_tokens"] == 8
