@@ -9,6 +9,7 @@ gateway's own seconds, however busy the machine is. Names are looked up here too
 import asyncio
 import heapq
 import itertools
+import os
 import socket
 import time
 from collections.abc import Callable
@@ -22,9 +23,9 @@ REST = 0.004
 """Real seconds that nothing may happen in before the clock is turned: the kernel may deliver a little later."""
 GRACE = 0.25
 """Real seconds that a busy machine gets to deliver what is under way before the clock is turned for the first time."""
-PATIENCE = 5.0
-"""Real seconds after which what needs no clock any more is not waited for."""
-DEADLINE = 30.0
+PATIENCE = float(os.environ.get("FAULTS_PATIENCE", "20"))
+"""Real seconds after which what needs no clock any more is not waited for; fewer where that is what has to happen."""
+DEADLINE = 120.0
 """Real seconds after which a wait is given up; far above what a loaded machine needs."""
 
 
