@@ -7,7 +7,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +45,9 @@ ahead = [0.0]
 
 
 class TurnedClock(LoopClock):
-    def now(self) -> datetime:
-        return super().now() + timedelta(seconds=ahead[0])
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = lambda: datetime.now(UTC) + timedelta(seconds=ahead[0])
 
 
 class Plan:
