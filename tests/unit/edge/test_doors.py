@@ -14,6 +14,7 @@ import pytest
 from fakes.handler import RecordingHandler
 from openclaude.edge import sockets
 from openclaude.edge.doors import HTTP, MUTUAL, TLS, Doors, Keys
+from openclaude.edge.portions import PORTION
 from openclaude.edge.tls import SWITCH_SECONDS, Loopback
 from openclaude.launcher import certificates
 from openclaude.launcher.certificates import Pair
@@ -92,6 +93,20 @@ async def test_a_client_with_our_certificate_is_served_without_a_secret(tmp_path
         assert [exchange.request.session for exchange in served.handler.exchanges] == ["", "0123456789ab"]
         assert await served.ask(MUTUAL, mutual(served), b"/%b/v1/messages" % SECRET) == 404
         assert await served.ask(MUTUAL, mutual(served), b"/.openclaude/identify") == 404
+
+
+async def test_an_upload_is_read_in_portions_whichever_way_it_is_encrypted(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        served.doors.open(TLS)
+        body = os.urandom(8 * PORTION)
+        for door, context, path in (
+            (MUTUAL, mutual(served), b"/v1/messages"),
+            (TLS, trusting(served.pairs()[0].server_certificate.read_text()), b"/%b/v1/messages" % SECRET),
+        ):
+            assert await served.ask(door, context, path, body) == 200
+            pieces = served.handler.exchanges[-1].pieces
+            assert b"".join(pieces) == body
+            assert max(map(len, pieces)) < 2 * PORTION
 
 
 def strangers(served: Served, folder: Path) -> dict[str, ssl.SSLContext]:
