@@ -114,7 +114,8 @@ async def serve(plan: Plan) -> None:
     store = KeyStore(sessions, wall=time.time, probe=plan.probe)
     handler = build_handler(plan.config, plan.profiles, services, store)
     keys = Keys(plan.base_path.encode(), plan.identity, sessions.tokens)
-    doors = Doors(plan.sockets, Loopback(plan.certificates, time.time), keys, handler, report)
+    trimmer, tls = memory.Trimmer(idle=lambda: not services.in_flight), Loopback(plan.certificates, time.time)
+    doors = Doors(plan.sockets, tls, keys, handler, report, arrived=lambda: trimmer.soon(loop.call_later))
     facts = {"port": port, "version": __version__, "config": digest(plan.config, plan.profiles)}
     running = Gateway(facts, plan.config, services, doors, sessions, store, wall)
     for session in plan.sessions:
@@ -124,7 +125,7 @@ async def serve(plan: Plan) -> None:
         doors.open(door)
     channel = await _to_supervisor(plan, running.operations(stopping), stopping, report)
     memory.settle()
-    memory.Trimmer(idle=lambda: not services.in_flight).keep(loop.call_later)
+    trimmer.keep(loop.call_later)
     after = {"after": plan.reason} if plan.reason else {}
     log.event("started", version=__version__, port=str(port), pid=str(os.getpid()), **after)
     for route in plan.config.routes:

@@ -52,6 +52,7 @@ class Doors:
         keys: what admits elsewhere.
         handler: who answers requests.
         report: told of exceptions that no rule foresaw.
+        arrived: told of each connection.
     """
 
     def __init__(
@@ -61,12 +62,15 @@ class Doors:
         keys: Keys,
         handler: Handler,
         report: Callable[[BaseException], None],
+        *,
+        arrived: Callable[[], None] = lambda: None,
     ) -> None:
         self._sockets = sockets
         self._tls = tls
         self._keys = keys
         self._handler = handler
         self._report = report
+        self._arrived = arrived
         self._listeners: dict[str, Listener] = {}
         self._starting: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -125,7 +129,11 @@ class Doors:
             identity = self._keys.identity if door == HTTP else None
             rules = Door(port, self._keys.secret, identity, self._keys.tokens)
         self._listeners[door] = Listener(
-            rules, self._handler, report=self._report, crowd=lambda: self.connections
+            rules,
+            self._handler,
+            report=self._report,
+            crowd=lambda: self.connections,
+            arrived=self._arrived,
         )
         return self._listeners[door]
 

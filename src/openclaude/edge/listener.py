@@ -42,6 +42,7 @@ class Listener:
         report: told of exceptions that no rule foresaw.
         most: connections at a time.
         crowd: how many there are, where other listeners have some of them.
+        arrived: told of each connection.
     """
 
     def __init__(
@@ -52,12 +53,14 @@ class Listener:
         report: Callable[[BaseException], None],
         most: int | None = None,
         crowd: Callable[[], int] | None = None,
+        arrived: Callable[[], None] = lambda: None,
     ) -> None:
         self.most = most_connections() if most is None else most
         self._crowd = crowd or (lambda: self.connections)
         self.door = door
         self.handler = handler
         self._report = report
+        self._arrived = arrived
         self.loop = asyncio.get_running_loop()
         self._connections: dict[ClientConnection, None] = {}
         self._server: asyncio.Server | None = None
@@ -127,6 +130,7 @@ class Listener:
                 idle.close()
         crowd = self._crowd()
         self._connections[connection] = None
+        self._arrived()
         return crowd < self.most
 
     def forget(self, connection: ClientConnection) -> None:

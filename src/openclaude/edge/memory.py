@@ -16,6 +16,9 @@ every time (`tests/unit/edge/test_memory.py` counts the faults)."""
 
 TRIM_AT: Final = 8 * 1024 * 1024
 LOOK_SECONDS: Final = 15.0
+SOON_SECONDS: Final = 0.1
+GROWING: Final = 1024 * 1024
+"""Whoever grows by less in `SOON_SECONDS` has stopped to."""
 _YOUNG: Final = 20_000
 """Objects that come to be before the collector looks at them. A request's own go by reference counting; decoding a body
 of 150 kB makes thousands, and the collector's default of 700 would walk them several times for nothing."""
@@ -48,7 +51,8 @@ class Trimmer:
     """Gives back to the system what glibc keeps of buffers that were freed.
 
     Connections that were full for a while leave holes behind which glibc never gives back by itself: a gateway would
-    grow with every busy hour. It costs a millisecond for every 8 MiB (measured), so it is done seldom, and in portions.
+    grow with every busy hour. It costs a millisecond for every 10 MiB (measured), so it is done seldom, and in portions:
+    every few seconds, and while connections come, because their uploads may leave 150 MiB of holes within a second.
 
     Args:
         resident: bytes of memory this process has.
@@ -65,8 +69,8 @@ class Trimmer:
         self._resident = resident or _resident
         self._trim = trim or _malloc_trim()
         self._idle = idle
-        self._worked = False
-        self._least = self._begin = self._resident()
+        self._worked = self._soon = False
+        self._begin = self._least = self._rest = self._seen = self._resident()
 
     def look(self) -> None:
         """Give back, if there is more by `TRIM_AT`, and by a quarter, than after the last time; and once after work."""
@@ -75,10 +79,30 @@ class Trimmer:
         rested = idle and self._worked and now - self._begin >= TRIM_AT
         self._worked = not idle
         if rested or now - self._least >= max(TRIM_AT, self._least // 4):
-            self._trim()
-            self._least = self._resident()
+            self._give_back()
         else:
             self._least = min(self._least, now)
+
+    def soon(self, call_later: Later) -> None:
+        """Connections come: give back what their burst leaves as soon as memory has stopped to grow."""
+        if not self._soon:
+            self._soon = True
+            call_later(SOON_SECONDS, lambda: self._look_at_a_burst(call_later))
+
+    def _look_at_a_burst(self, call_later: Later) -> None:
+        """What grows is in use; when it has been used it is a hole, and the process is as large as before."""
+        self._soon = False
+        now, before = self._resident(), self._seen
+        self._seen = now
+        if now - before >= GROWING:
+            self.soon(call_later)
+        elif now - self._rest >= TRIM_AT:
+            self._give_back()
+            self.soon(call_later)
+
+    def _give_back(self) -> None:
+        self._trim()
+        self._seen = self._rest = self._least = self._resident()
 
     def keep(self, call_later: Later) -> None:
         """Look every few seconds, as long as `call_later` calls."""

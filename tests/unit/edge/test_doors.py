@@ -44,7 +44,13 @@ class Served:
         }
         self.tls = Loopback(self.pairs, lambda: self.now)
         keys = Keys(SECRET, "identity", {TOKEN})
-        self.doors = Doors(self.sockets, self.tls, keys, self.handler, self.reported.append)
+        self.arrived = 0
+        self.doors = Doors(
+            self.sockets, self.tls, keys, self.handler, self.reported.append, arrived=self.count
+        )
+
+    def count(self) -> None:
+        self.arrived += 1
 
     def pairs(self) -> tuple[Pair, ...]:
         return certificates.ensure(self.state, lambda: self.now)
@@ -93,6 +99,13 @@ async def test_a_client_with_our_certificate_is_served_without_a_secret(tmp_path
         assert [exchange.request.session for exchange in served.handler.exchanges] == ["", "0123456789ab"]
         assert await served.ask(MUTUAL, mutual(served), b"/%b/v1/messages" % SECRET) == 404
         assert await served.ask(MUTUAL, mutual(served), b"/.openclaude/identify") == 404
+
+
+async def test_each_connection_is_told_of_once(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        await served.ask(MUTUAL, mutual(served))
+        await served.ask(MUTUAL, mutual(served))
+        assert served.arrived == 2
 
 
 async def test_an_upload_is_read_in_portions_whichever_way_it_is_encrypted(tmp_path: Path) -> None:

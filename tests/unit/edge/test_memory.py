@@ -2,10 +2,11 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 
-from openclaude.edge.memory import TRIM_AT, Trimmer
+from openclaude.edge.memory import GROWING, SOON_SECONDS, TRIM_AT, Trimmer
 
 GROWTH = """
 import gc, resource, sys
@@ -79,6 +80,47 @@ def test_what_a_busy_time_leaves_is_given_back_once_it_is_over() -> None:
     process.bytes = left
     trimmer.look()
     assert process.trims == 2
+
+
+class Time:
+    """What is planned for later runs when a test says so."""
+
+    def __init__(self) -> None:
+        self.planned: list[Callable[[], None]] = []
+
+    def later(self, seconds: float, call: Callable[[], None]) -> None:
+        assert seconds == SOON_SECONDS
+        self.planned.append(call)
+
+    def passes(self) -> None:
+        planned, self.planned = self.planned, []
+        for call in planned:
+            call()
+
+
+def test_holes_of_a_burst_are_given_back_as_soon_as_it_is_over_and_while_its_streams_are_open() -> None:
+    process, time = Process(), Time()
+    trimmer = Trimmer(lambda: process.bytes, process.trim)
+    for _ in range(50):
+        trimmer.soon(time.later)
+    assert len(time.planned) == 1
+    for _ in range(4):
+        process.bytes += TRIM_AT
+        time.passes()
+        assert process.trims == 0  # it grows: what there is is in use
+    time.passes()
+    assert process.trims == 1
+    process.bytes += TRIM_AT  # the rest of a burst that had only paused
+    time.passes()
+    time.passes()
+    assert process.trims == 2
+    time.passes()
+    assert not time.planned
+    trimmer.soon(time.later)
+    process.bytes += GROWING - 1
+    time.passes()
+    assert process.trims == 2
+    assert not time.planned
 
 
 HOLES = """
