@@ -9,6 +9,7 @@ from typing import Literal, NoReturn
 
 from openclaude.credentials import _vault, fingerprints
 from openclaude.domain.http import LOGIN_HEADERS, Header, Origin, UpstreamRequest
+from openclaude.wire.sigv4 import Begun
 
 _DIGITS = 12
 """Of a Content-Length, at most; as in wire/http1."""
@@ -125,11 +126,12 @@ class RouteKey(SealedLines):
 
 @dataclass(frozen=True, slots=True)
 class _KeyMaterial:
-    """What signing needs; it exists only inside this package."""
+    """What signing needs, and what it has begun of it; it exists only inside this package."""
 
     access_key: str
     secret_key: str = field(repr=False)
     token: str | None = field(repr=False)
+    begun: dict[object, Begun] = field(default_factory=dict, repr=False)
 
 
 class AwsKeys(Sealed):

@@ -5,7 +5,6 @@ The target that is signed is the target that is sent: it is encoded once more fo
 (every service but S3 does that), so `:` sent as `%3A` is signed as `%253A`.
 """
 
-import functools
 import hashlib
 import hmac
 from datetime import UTC, datetime
@@ -26,8 +25,16 @@ class Scope(NamedTuple):
     host: str
 
 
+_MOST_BEGUN = 16
+"""Signatures that keys have begun at a time; a second, an operation and a model make another one."""
+
+
 class Keys(Protocol):
     """What signs."""
+
+    @property
+    def begun(self) -> "dict[object, Begun]":
+        """Kept with the keys, so that nothing which is made of them outlives them."""
 
     @property
     def access_key(self) -> str:
@@ -42,7 +49,6 @@ class Keys(Protocol):
         """The session token of keys that are lent."""
 
 
-@functools.lru_cache(maxsize=16)
 def _signing_key(secret_key: str, day: str, region: str, service: str) -> bytes:
     key = b"AWS4" + secret_key.encode()
     for part in (day, region, service, "aws4_request"):
@@ -50,7 +56,7 @@ def _signing_key(secret_key: str, day: str, region: str, service: str) -> bytes:
     return key
 
 
-class _Begun(NamedTuple):
+class Begun(NamedTuple):
     """A signature as far as it is the same for all requests of a second that differ in nothing but their bodies.
 
     Attributes:
@@ -72,10 +78,13 @@ def sign(scope: Scope, request: UpstreamRequest, keys: Keys, now: datetime) -> b
     `now` is an aware time in UTC.
     """
     method, target, headers, _, body_sha256 = request
-    place = (scope, method, target, headers.pairs)
-    canonical, inner, outer, lines = _begun(
-        int(now.timestamp()), place, keys.access_key, keys.secret_key, keys.token
-    )
+    place = (int(now.timestamp()), scope, method, target, headers.pairs)
+    begun = keys.begun.get(place)
+    if begun is None:
+        if len(keys.begun) >= _MOST_BEGUN:
+            keys.begun.clear()
+        begun = keys.begun[place] = _begin(place, keys)
+    canonical, inner, outer, lines = begun
     canonical, inner, outer = canonical.copy(), inner.copy(), outer.copy()
     canonical.update(body_sha256.encode())
     inner.update(canonical.hexdigest().encode())
@@ -83,29 +92,23 @@ def sign(scope: Scope, request: UpstreamRequest, keys: Keys, now: datetime) -> b
     return f"{lines}{outer.hexdigest()}\r\n".encode()
 
 
-@functools.lru_cache(maxsize=16)
-def _begun(
-    second: int,
-    place: tuple[Scope, bytes, bytes, tuple[Header, ...]],
-    access_key: str,
-    secret_key: str,
-    token: str | None,
-) -> _Begun:
-    (region, service, host), method, target, headers = place
+def _begin(place: tuple[int, Scope, bytes, bytes, tuple[Header, ...]], keys: Keys) -> Begun:
+    second, (region, service, host), method, target, headers = place
+    token = keys.token
     stamp = datetime.fromtimestamp(second, UTC).strftime("%Y%m%dT%H%M%SZ")
     signed = {"host": host, "x-amz-date": stamp}
     if token is not None:
         signed["x-amz-security-token"] = token
     canonical, names = _canonical_start(method, target, headers, signed)
     credential_scope = f"{stamp[:8]}/{region}/{service}/aws4_request"
-    inner, outer = _keyed(_signing_key(secret_key, stamp[:8], region, service))
+    inner, outer = _keyed(_signing_key(keys.secret_key, stamp[:8], region, service))
     inner.update(f"AWS4-HMAC-SHA256\n{stamp}\n{credential_scope}\n".encode())
     token_line = f"X-Amz-Security-Token: {token}\r\n" if token is not None else ""
     authorization = (
-        f"AWS4-HMAC-SHA256 Credential={access_key}/{credential_scope}, SignedHeaders={names}, Signature="
+        f"AWS4-HMAC-SHA256 Credential={keys.access_key}/{credential_scope}, SignedHeaders={names}, Signature="
     )
     lines = f"X-Amz-Date: {stamp}\r\n{token_line}Authorization: {authorization}"
-    return _Begun(hashlib.sha256(canonical.encode()), inner, outer, lines)
+    return Begun(hashlib.sha256(canonical.encode()), inner, outer, lines)
 
 
 def _canonical_start(

@@ -1,6 +1,7 @@
 import copy
 import gc
 import pickle
+import sys
 from datetime import UTC, datetime
 
 import pytest
@@ -25,6 +26,7 @@ from openclaude.credentials.sealed import (
     SealedLines,
 )
 from openclaude.domain.http import Origin, SafeHeaders, UpstreamRequest
+from openclaude.wire.sigv4 import Begun
 
 REQUEST = UpstreamRequest(b"POST", b"/v1/messages", SafeHeaders(), 2, "0" * 64)
 
@@ -99,6 +101,22 @@ def test_a_secret_is_forgotten_with_its_handle(canary) -> None:
     del handle
     gc.collect()
     assert len(_vault._SECRETS) == before
+
+
+def test_nothing_of_a_signature_outlives_the_keys_that_made_it(canary) -> None:
+    def begun() -> int:
+        gc.collect()
+        return sum(isinstance(each, Begun) for each in gc.get_objects())
+
+    secret, token, before = canary(), canary(), begun()
+    held = sys.getrefcount(secret), sys.getrefcount(token)
+    keys = AwsKeys(access_key="AK", secret_key=secret, token=token, source="env")
+    authorized = SignFor(region="us-west-2").authorize(REQUEST, keys, datetime(2026, 1, 1, tzinfo=UTC))
+    assert token.encode() in credential_lines(authorized)
+    assert begun() == before + 1
+    del keys, authorized
+    assert begun() == before
+    assert (sys.getrefcount(secret), sys.getrefcount(token)) == held
 
 
 def test_a_request_refers_to_the_handle_of_its_login_and_puts_nothing_into_the_vault(canary) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openclaude.domain.http import SafeHeaders, UpstreamRequest
-from openclaude.wire.sigv4 import Scope, sign
+from openclaude.wire.sigv4 import Begun, Scope, sign
 
 NOW = datetime(2026, 11, 22, 5, 6, 7, tzinfo=UTC)
 KEYS = ("AKID" + "EXAMPLE", "a" + "/secret+" + "key")
@@ -23,6 +23,7 @@ class Keys(NamedTuple):
     access_key: str
     secret_key: str
     token: str | None
+    begun: dict[object, Begun]
 
 
 def botocore_lines(target: str, body: bytes, region: str, host: str, token: str | None) -> dict[str, str]:
@@ -52,7 +53,7 @@ def our_lines(target: str, body: bytes, region: str, host: str, token: str | Non
     headers = SafeHeaders([(b"Content-Type", b"application/json"), (b"Accept", b"application/json")])
     digest = hashlib.sha256(body).hexdigest()
     request = UpstreamRequest(b"POST", target.encode(), headers, len(body), digest)
-    raw = sign(Scope(region, "bedrock", host), request, Keys(*KEYS, token), NOW)
+    raw = sign(Scope(region, "bedrock", host), request, Keys(*KEYS, token, {}), NOW)
     assert raw.endswith(b"\r\n")
     pairs = (line.split(": ", 1) for line in raw.decode().split("\r\n")[:-1])
     return {name.lower(): value for name, value in pairs}
@@ -89,13 +90,16 @@ def test_signatures_equal_botocores_for_any_name_body_and_region(name: str, body
 
 
 def test_a_signature_is_of_its_own_second_body_keys_and_token_whatever_was_signed_before() -> None:
+    kept: dict[object, Keys] = {}
+
     def signed(
         *, second: int = 7, body: bytes = b"{}", keys: tuple[str, str] = KEYS, token: str | None = None
     ) -> bytes:
         digest = hashlib.sha256(body).hexdigest()
         request = UpstreamRequest(b"POST", b"/model/m/converse", SafeHeaders(), len(body), digest)
         scope = Scope("us-west-2", "bedrock", "h.example")
-        return sign(scope, request, Keys(*keys, token), NOW.replace(second=second, microsecond=999_999))
+        own = kept.setdefault((keys, token), Keys(*keys, token, {}))
+        return sign(scope, request, own, NOW.replace(second=second, microsecond=999_999))
 
     def all_kinds() -> list[bytes]:
         others = [signed(body=b"[]"), signed(keys=(KEYS[0], "other")), signed(token="t"), signed(second=8)]
@@ -104,3 +108,13 @@ def test_a_signature_is_of_its_own_second_body_keys_and_token_whatever_was_signe
     first = all_kinds()
     assert all_kinds() == first
     assert len({line.rpartition(b"Signature=")[2] for line in first}) == len(first)
+
+
+def test_keys_remember_few_of_the_signatures_they_began() -> None:
+    keys = Keys(*KEYS, None, {})
+    request = UpstreamRequest(b"POST", b"/model/m/converse", SafeHeaders(), 2, "0" * 64)
+    lines = [
+        sign(Scope(f"us-west-{number}", "bedrock", "h.example"), request, keys, NOW) for number in range(40)
+    ]
+    assert len(set(lines)) == 40
+    assert 0 < len(keys.begun) <= 16
