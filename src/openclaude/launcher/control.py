@@ -24,6 +24,7 @@ SOCKET_NAME: Final = "control.sock"
 MAX_ANSWER: Final = 64 * 1024
 PATIENCE: Final = 10.0
 """Seconds to wait for an answer: a worker that is just being replaced takes two, a busy machine more."""
+HANDSHAKES: Final = 4
 _DECIDING: Final = (
     "AWS_ACCESS_KEY_ID",
     "AWS_BEARER_TOKEN_BEDROCK",
@@ -172,21 +173,40 @@ def proves_itself(port: int, pairs: Sequence[Pair], *, timeout: float = PATIENCE
     """Whether what listens on `port` holds the key of one of our gateway certificates.
 
     The handshake is the proof: it is fresh for each connection, and what a stranger hears of it is good for nothing.
+    One that is cut is begun anew, `HANDSHAKES` in all: a worker that is just being replaced leaves what it had accepted.
     """
-    import ssl  # noqa: PLC0415  small commands need none
-
     if not pairs:
         return False
+    shown = None
+    for _ in range(HANDSHAKES):
+        shown = _certificate_shown(port, pairs, timeout)
+        if shown is not None:
+            break
+    return shown in _certificates(pairs)
+
+
+def _certificates(pairs: Sequence[Pair]) -> list[bytes]:
+    """What our gateway shows, in DER."""
+    import ssl  # noqa: PLC0415  small commands need none
+
+    return [ssl.PEM_cert_to_DER_cert(pair.server_certificate.read_text("ascii")) for pair in pairs]
+
+
+def _certificate_shown(port: int, pairs: Sequence[Pair], timeout: float) -> bytes | None:
+    """The certificate that a handshake shows; empty when there was none to see, None when it was cut."""
+    import ssl  # noqa: PLC0415  see above
+
     try:
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as plain:
             plain.settimeout(timeout)
             plain.connect(("127.0.0.1", port))
             # The name as bytes: text would be encoded by a module whose tables take six milliseconds to load.
             with client_context(pairs).wrap_socket(plain, server_hostname=b"127.0.0.1") as connection:
-                shown = connection.getpeercert(binary_form=True)
+                return connection.getpeercert(binary_form=True) or b""
+    except (ConnectionResetError, BrokenPipeError, ssl.SSLEOFError, ssl.SSLZeroReturnError):
+        return None
     except OSError:  # a failed handshake is one too
-        return False
-    return shown in [ssl.PEM_cert_to_DER_cert(pair.server_certificate.read_text("ascii")) for pair in pairs]
+        return b""
 
 
 def client_context(pairs: Sequence[Pair]) -> "ssl.SSLContext":
