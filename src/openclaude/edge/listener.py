@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Final
 
 from openclaude.edge.admission import Door
-from openclaude.edge.portions import behind_tls
 from openclaude.edge.reading import HEAD_SECONDS
 from openclaude.edge.server import LINGER_SECONDS, ClientConnection
 from openclaude.edge.sockets import BACKLOG
@@ -69,27 +68,15 @@ class Listener:
 
     async def start(self, listening: socket.socket, tls: ssl.SSLContext | None = None) -> None:
         """Accept connections on a socket, behind TLS where a context is given."""
-        self._server = await (self._plain(listening) if tls is None else self._secured(listening, tls))
-        self._sweep()
-
-    async def _plain(self, listening: socket.socket) -> asyncio.Server:
-        return await self.loop.create_server(self._accept, sock=listening, backlog=BACKLOG)
-
-    async def _secured(self, listening: socket.socket, tls: ssl.SSLContext) -> asyncio.Server:
-        layered = behind_tls(self._accept, tls, handshake=HEAD_SECONDS, shutdown=LINGER_SECONDS)
-        if layered is not None:
-            return await self.loop.create_server(layered, sock=listening, backlog=BACKLOG)
-        return await self.loop.create_server(
-            self._accept,
+        self._server = await self.loop.create_server(
+            lambda: ClientConnection(self),
             sock=listening,
             ssl=tls,
             backlog=BACKLOG,
-            ssl_handshake_timeout=HEAD_SECONDS,
-            ssl_shutdown_timeout=LINGER_SECONDS,
+            ssl_handshake_timeout=None if tls is None else HEAD_SECONDS,
+            ssl_shutdown_timeout=None if tls is None else LINGER_SECONDS,
         )
-
-    def _accept(self) -> ClientConnection:
-        return ClientConnection(self)
+        self._sweep()
 
     async def stop(self, *, grace: float) -> None:
         """Accept nothing more, give answers under way `grace` seconds to finish, then cut what is left."""

@@ -14,7 +14,6 @@ import pytest
 from fakes.handler import RecordingHandler
 from openclaude.edge import sockets
 from openclaude.edge.doors import HTTP, MUTUAL, TLS, Doors, Keys
-from openclaude.edge.portions import PORTION
 from openclaude.edge.tls import SWITCH_SECONDS, Loopback
 from openclaude.launcher import certificates
 from openclaude.launcher.certificates import Pair
@@ -106,20 +105,6 @@ async def test_each_connection_is_told_of_once(tmp_path: Path) -> None:
         await served.ask(MUTUAL, mutual(served))
         await served.ask(MUTUAL, mutual(served))
         assert served.arrived == 2
-
-
-async def test_an_upload_is_read_in_portions_whichever_way_it_is_encrypted(tmp_path: Path) -> None:
-    async with serving(tmp_path) as served:
-        served.doors.open(TLS)
-        body = os.urandom(8 * PORTION)
-        for door, context, path in (
-            (MUTUAL, mutual(served), b"/v1/messages"),
-            (TLS, trusting(served.pairs()[0].server_certificate.read_text()), b"/%b/v1/messages" % SECRET),
-        ):
-            assert await served.ask(door, context, path, body) == 200
-            pieces = served.handler.exchanges[-1].pieces
-            assert b"".join(pieces) == body
-            assert max(map(len, pieces)) < 2 * PORTION
 
 
 def strangers(served: Served, folder: Path) -> dict[str, ssl.SSLContext]:
