@@ -76,21 +76,15 @@ def request_line(record: AccessRecord) -> str:
             record.credential,
         )
     )
-    name, first, asked, said = (
-        record.request_id,
-        record.first_byte,
-        record.input_tokens,
-        record.output_tokens,
-    )
+    first, asked, said = record.first_byte, record.input_tokens, record.output_tokens
     line = (
-        f"request={name if name.isascii() and name.isidentifier() else shown(name)} {front} "
+        f"request={shown(record.request_id)} {front} "
         f"first={'-' if first is None else f'{first:.3f}'} total={record.total:.3f} "
         f"in={record.bytes_in} out={record.bytes_out} "
         f"tokens={'-' if asked is None else asked}/{'-' if said is None else said}{back}"
     )
-    name = record.upstream_request_id
-    if name:
-        line += f" upstream_request={name if name.isascii() and name.isidentifier() else shown(name)}"
+    if record.upstream_request_id:
+        line += f" upstream_request={shown(record.upstream_request_id)}"
     if record.attempts:
         line += f" attempts={shown(','.join(record.attempts))}"
     return f"{line} notes={shown(','.join(record.notes))}" if record.notes else line

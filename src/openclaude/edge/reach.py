@@ -128,7 +128,8 @@ def attend(connection: socket.socket) -> None:
 def stirrings(connection: socket.socket) -> Callable[[], Sequence[object]]:
     """What asks the system how a connection is that is not in use: nothing is told of one as it should be.
 
-    That is open, and without a byte that nobody asked for. The event loop learns of an end one turn later than the system does, and a request would be written in between.
+    That is open, and without a byte that nobody asked for. The event loop learns of an end one turn later than the system
+    does, and a request would be written in between.
     """
     poller = select.poll()
     poller.register(connection, select.POLLIN)  # errors and ends are told in any case
