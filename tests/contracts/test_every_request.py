@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from openclaude.adapters.bedrock_converse import adapter, request, translate
+from openclaude.adapters.bedrock_converse import Translation, adapter, request, translate
 from openclaude.adapters.profiles import named
 from openclaude.simulator.recorded import Recorded
 from support.converse_check import NotConverseError
@@ -24,7 +24,7 @@ def expected(broken_requests: list[NotConverseError]) -> Iterator[list[NotConver
     broken_requests.clear()
 
 
-def spoiled(**members: Any) -> request.Translation:
+def spoiled(**members: Any) -> Translation:
     built = translate(BODY, named("qwen-text"), model_id=MODEL)
     return built._replace(body={**built.body, **members})
 

@@ -11,9 +11,9 @@ from typing import Final
 
 from openclaude.adapters import counting
 from openclaude.adapters.bedrock_converse.adapter import require_model_id
+from openclaude.adapters.bedrock_converse.depth import bounded_depth
 from openclaude.adapters.bedrock_converse.estimate import Estimator
 from openclaude.adapters.bedrock_converse.learned import LearnedLimits
-from openclaude.adapters.bedrock_converse.request import bounded_depth
 from openclaude.adapters.bedrock_invoke.adapter import ClaudeAdapter, ClaudeCall
 from openclaude.adapters.bedrock_invoke.relay import Relay, error_of
 from openclaude.adapters.bedrock_invoke.request import Builder, Heading, Translation, sealed

@@ -9,9 +9,10 @@ Verdict: what a model turned out not to take, learned from its refusal.
 
 from openclaude.adapters.bedrock_converse.adapter import ConverseAdapter, ConverseCall, ModelIdError
 from openclaude.adapters.bedrock_converse.learned import LearnedLimits
-from openclaude.adapters.bedrock_converse.request import Translation, translate
+from openclaude.adapters.bedrock_converse.request import translate
 from openclaude.adapters.bedrock_converse.response import ResponseState
 from openclaude.adapters.bedrock_converse.stream import ConverseStreamDecoder
+from openclaude.adapters.bedrock_converse.translation import Translation
 from openclaude.wire.sse import PING
 
 __all__ = [

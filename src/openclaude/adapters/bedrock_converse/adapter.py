@@ -16,9 +16,11 @@ from openclaude.adapters.bedrock_converse import (
     synthesis,
     tools,
 )
+from openclaude.adapters.bedrock_converse.depth import bounded_depth, too_deep
 from openclaude.adapters.bedrock_converse.estimate import Estimator
 from openclaude.adapters.bedrock_converse.pieces import HELD_ONCE, Json, Notes
-from openclaude.adapters.bedrock_converse.request import Builder, Translation, bounded_depth, sealed, too_deep
+from openclaude.adapters.bedrock_converse.request import Builder
+from openclaude.adapters.bedrock_converse.translation import Translation, sealed
 from openclaude.adapters.calibration import Calibration, Sample
 from openclaude.adapters.profiles import Profile
 from openclaude.domain.errors import ApiError, invalid_request

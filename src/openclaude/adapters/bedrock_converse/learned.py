@@ -8,8 +8,8 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
+from openclaude.adapters.bedrock_converse.options import schema_prompt
 from openclaude.adapters.bedrock_converse.pieces import Json
-from openclaude.adapters.bedrock_converse.request import schema_prompt
 
 _FIELD = re.compile(r"his model (?:doesn['\u2019]t|does not) support the (\S+) field")
 _MAX_TOKENS = re.compile(r"maximum tokens you requested exceeds the model limit of (\d[\d,]*)")

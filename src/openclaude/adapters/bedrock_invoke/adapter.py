@@ -8,10 +8,10 @@ from urllib.parse import quote
 from openclaude.adapters import counting
 from openclaude.adapters.bedrock_converse import errors, refusal, response, synthesis
 from openclaude.adapters.bedrock_converse.adapter import local_content, require_model_id
+from openclaude.adapters.bedrock_converse.depth import bounded_depth
 from openclaude.adapters.bedrock_converse.estimate import Estimator
 from openclaude.adapters.bedrock_converse.learned import LearnedLimits, Verdict
 from openclaude.adapters.bedrock_converse.pieces import Json
-from openclaude.adapters.bedrock_converse.request import bounded_depth
 from openclaude.adapters.bedrock_invoke import learned
 from openclaude.adapters.bedrock_invoke.relay import Relay, error_of
 from openclaude.adapters.bedrock_invoke.request import Builder, Heading, Translation, sealed

@@ -10,13 +10,10 @@ from typing import Any, Final, NamedTuple
 
 from openclaude.adapters.bedrock_converse import claude, conversation, validate
 from openclaude.adapters.bedrock_converse.blocks import blocks_of
+from openclaude.adapters.bedrock_converse.depth import bounded_depth
+from openclaude.adapters.bedrock_converse.options import schema_prompt, service_tier
 from openclaude.adapters.bedrock_converse.pieces import HELD_ONCE, Json, Notes, objects, string
 from openclaude.adapters.bedrock_converse.plain import ATTRIBUTION
-from openclaude.adapters.bedrock_converse.request import (
-    bounded_depth,
-    schema_prompt,
-    service_tier,
-)
 from openclaude.adapters.bedrock_converse.tools import read_choice, read_history
 from openclaude.adapters.bedrock_invoke.blocks import Known
 from openclaude.adapters.bedrock_invoke.history import Turn, reasoning_is_missing, turns_of

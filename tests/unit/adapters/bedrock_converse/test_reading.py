@@ -18,7 +18,7 @@ from support.bedrock_cases import MODEL_OF_PROFILE
 from support.messages_requests import REQUESTS
 
 PACKAGE = Path(bedrock_converse.__file__).parent
-OF_REQUESTS = ("request.py", "validate.py", "adapter.py")
+OF_REQUESTS = ("request.py", "assembly.py", "options.py", "validate.py", "adapter.py")
 FILLER = b" " * 10_000
 """Makes a body long enough to be read in parts."""
 NOT_MEMBERS = {"toolConfig", "inferenceConfig", "additionalModelRequestFields", "system", "messages", "tools"}
