@@ -27,6 +27,9 @@ class ClientSide(Protocol):
     def write(self, data: bytes) -> None:
         """Send body bytes; they leave at once."""
 
+    def chunk_writer(self) -> Callable[[bytes], None] | None:
+        """What takes whole chunks of a body that is sent in chunks, framing included; None for any other body."""
+
     def end(self) -> None:
         """The body is complete."""
 
@@ -85,6 +88,12 @@ class UpstreamCall(Protocol):
 
     def resume(self) -> None:
         """Go on reading the response."""
+
+    def pass_chunks(self, take: Callable[[bytes], None]) -> None:
+        """Hand the response's chunks over as they stand where they are framed as `ClientSide` does it.
+
+        One that does not come alone and whole is none of them: `Receiver.data` gets it as before.
+        """
 
 
 class Receiver(Protocol):

@@ -1,6 +1,6 @@
 """A client that keeps what it is sent."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from openclaude.domain.http import Header
 
@@ -23,6 +23,14 @@ class FakeClient:
 
     def write(self, data: bytes) -> None:
         self.body += data
+
+    def chunk_writer(self) -> Callable[[bytes], None] | None:
+        return self._chunk if self.length is None else None
+
+    def _chunk(self, chunk: bytes) -> None:
+        size, _, data = chunk.partition(b"\r\n")
+        assert int(size, 16) == len(data) - 2
+        self.body += data[:-2]
 
     def end(self) -> None:
         self.events.append("end")

@@ -1,6 +1,6 @@
 """A transport that sends nothing: it records what it was given and lets a test play the provider."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from openclaude.credentials.sealed import AuthorizedRequest
@@ -17,6 +17,7 @@ class FakeCall:
     pieces: list[bytes]
     receiver: Receiver
     events: list[str] = field(default_factory=list)
+    take: Callable[[bytes], None] | None = None
 
     def write(self, data: bytes) -> None:
         self.pieces.append(data)
@@ -29,6 +30,16 @@ class FakeCall:
 
     def resume(self) -> None:
         self.events.append("resumed")
+
+    def pass_chunks(self, take: Callable[[bytes], None]) -> None:
+        self.take = take
+
+    def chunk(self, data: bytes) -> None:
+        """A chunk that stands alone, in the form in which it may pass."""
+        if self.take is None:
+            self.receiver.data(data)
+        else:
+            self.take(b"%x\r\n%b\r\n" % (len(data), data))
 
     @property
     def body(self) -> bytes:

@@ -1,7 +1,7 @@
 """One request under way to a provider, from before it has a connection."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from openclaude.domain.errors import ApiError
@@ -39,9 +39,10 @@ class Call:
     Attributes:
         left: bytes of the body that were not written yet.
         over: its receiver hears nothing more.
+        take: what is given chunks that pass as they stand, if anything is.
     """
 
-    __slots__ = ("_dialling", "_held", "_held_bytes", "connection", "left", "over", "receiver")
+    __slots__ = ("_dialling", "_held", "_held_bytes", "connection", "left", "over", "receiver", "take")
 
     def __init__(self, receiver: Receiver, expected: int) -> None:
         self.receiver = receiver
@@ -51,6 +52,7 @@ class Call:
         self.connection: Carrier | None = None
         self._dialling: asyncio.Task[None] | None = None
         self.over = False
+        self.take: Callable[[bytes], None] | None = None
 
     def dial(self, task: "asyncio.Task[None]") -> None:
         self._dialling = task
@@ -100,6 +102,9 @@ class Call:
     def resume(self) -> None:
         if self.connection is not None and not self.over:
             self.connection.resume()
+
+    def pass_chunks(self, take: Callable[[bytes], None]) -> None:
+        self.take = take
 
     def complete(self) -> None:
         if not self.over:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from itertools import count
 from typing import Final, Protocol, cast
 
 import httptools
@@ -11,7 +12,9 @@ from openclaude.domain.http import Header
 from openclaude.edge.call import WRITE_HIGH, Call
 from openclaude.edge.slices import RECORDS, SLICE, SlicedWriter
 from openclaude.wire import answers, http1
+from openclaude.wire.chunks import LONGEST, head_of
 
+_CRLF: Final = b"\r\n"
 SMALL: Final = 16 * 1024
 """Below this a head and its body are joined, so that they leave in one TLS record and one packet train."""
 
@@ -58,12 +61,15 @@ class UpstreamConnection(asyncio.Protocol):
         "_missing",
         "_names",
         "_parser",
+        "_passing",
         "_paused",
         "_pool",
         "_reusable",
         "_until_close",
         "_writer",
         "on_body",
+        "on_chunk_complete",
+        "on_chunk_header",
         "transport",
     )
 
@@ -78,6 +84,9 @@ class UpstreamConnection(asyncio.Protocol):
         self._missing = 0
         self._body: list[bytes] = []
         self.on_body = self._body.append
+        self.on_chunk_header: Callable[[], int] = count().__next__
+        self.on_chunk_complete: Callable[[], int] = count().__next__
+        self._passing: Callable[[bytes], None] | None = None
         self._head_bytes = 0
         self._head_done = False
         self._body_done = False
@@ -120,7 +129,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._writer.write(data)
 
     def close(self) -> None:
-        self._call = None
+        self._call = self._passing = None
         if self.transport is not None:
             self.transport.abort()
 
@@ -143,6 +152,16 @@ class UpstreamConnection(asyncio.Protocol):
         self._writer = SlicedWriter(self.transport, self._drained, at_once)
 
     def data_received(self, data: bytes) -> None:
+        passing = self._passing
+        if passing is not None:
+            size = len(data)
+            if size <= LONGEST and data.startswith(head_of(size)) and data.endswith(_CRLF):
+                try:
+                    passing(data)
+                except Exception as error:  # noqa: BLE001  whatever it is, the client has to hear of it
+                    self._fail(UNHANDLED, cause=error)
+                return
+            self._passing = None
         parser, call = self._parser, self._call
         if parser is None or call is None:
             self.close()  # bytes that nobody asked for: the connection is out of step
@@ -151,6 +170,9 @@ class UpstreamConnection(asyncio.Protocol):
             if self._form is not None and self._known(call, data, self._form):
                 return
             self._head_bytes += len(data)
+        self._parse(parser, call, data)
+
+    def _parse(self, parser: httptools.HttpResponseParser, call: Call, data: bytes) -> None:
         try:
             parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
@@ -165,6 +187,10 @@ class UpstreamConnection(asyncio.Protocol):
             if self._body_done:
                 self._learn(data)
                 self._finish()
+            elif call.take is not None and data.endswith(_CRLF):
+                # Each says how often it was called, now as well. Equally often: the parser stands between two chunks.
+                between = self.on_chunk_header() == self.on_chunk_complete()
+                self._passing = call.take if between and self._call is call else None
         except Exception as error:  # noqa: BLE001  whatever it is, the client has to hear of it
             self._fail(UNHANDLED, cause=error)
         if not self._head_done and self._head_bytes > http1.MAX_HEAD_BYTES:
@@ -321,6 +347,7 @@ class UpstreamConnection(asyncio.Protocol):
             except Exception as error:  # noqa: BLE001  whatever it is, the client has to hear of it
                 what, cause = UNHANDLED, error
         self._body.clear()
+        self._passing = None
         call, self._call = self._call, None
         if self.transport is not None:
             self.transport.abort()

@@ -4,7 +4,7 @@ A connection is its request's `ClientSide`: what an exchange writes goes straigh
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Final, Protocol, cast
 
@@ -134,6 +134,9 @@ class ClientConnection(RequestReader, asyncio.Protocol):
             else:
                 transport.write(head)
         transport.write(data)
+
+    def chunk_writer(self) -> Callable[[bytes], None] | None:
+        return self._transport.write if self._transport is not None and self._chunked_answer else None
 
     def end(self) -> None:
         if self._head:

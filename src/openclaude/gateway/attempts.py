@@ -329,6 +329,9 @@ class Trial(Answer):
             for piece in held.body:
                 self._real.write(piece)
 
+    def chunk_writer(self) -> Callable[[bytes], None] | None:
+        return self._real.chunk_writer() if self._held is None else None
+
     def end(self, outcome: str = "complete", *, tell: bool = True) -> None:
         self.over = True
         if self._held is None:

@@ -223,6 +223,10 @@ class Answer:
         self.record.bytes_out += len(data)
         self._client.write(data)
 
+    def chunk_writer(self) -> Callable[[bytes], None] | None:
+        """As `ClientSide.chunk_writer`. Who takes it counts what passes."""
+        return self._client.chunk_writer()
+
     def end(self, outcome: str = "complete", *, tell: bool = True) -> None:
         """The answer is over: tell the client, unless it knows, and write the log line, once."""
         if tell:

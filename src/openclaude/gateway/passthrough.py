@@ -3,7 +3,7 @@
 Nothing is retried here: the client has its own ladder of eleven attempts, and two ladders multiply.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import Final
 
@@ -17,9 +17,12 @@ from openclaude.gateway.observers import HEAD, TAIL, note_usage
 from openclaude.gateway.retries import Fault
 from openclaude.gateway.routes import PassthroughRoute
 from openclaude.ports import UpstreamCall
+from openclaude.wire.chunks import data_of
 
 IDLE: Final = 300.0
 """Seconds between two reads of an answer that has begun. Anthropic pings a stream that is silent far more often."""
+TOGETHER: Final = 16
+"""Chunks that pass before they are counted, and looked through for their usage."""
 STALL: Final = 240.0
 """Seconds for which the provider may not take any of an upload; the server gives up the connection a minute later."""
 _NAME: Final = itemgetter(0)
@@ -57,6 +60,7 @@ class PassthroughExchange:
         "_health",
         "_login",
         "_moved",
+        "_passed",
         "_probe",
         "_quiet_since",
         "_route",
@@ -64,7 +68,11 @@ class PassthroughExchange:
         "_seen_head",
         "_sweep",
         "_upstream_slow",
+        "_write",
     )
+
+    _write: Callable[[bytes], None]
+    """What `_pass` writes to; there once chunks pass."""
 
     def __init__(
         self,
@@ -89,6 +97,7 @@ class PassthroughExchange:
             None  # what is kept of the answer to read its usage; None where nothing can be read
         )
         self._seen_head = False
+        self._passed: list[bytes] = []
         if credential is None:
             answer.refuse(NO_LOGIN)
             return
@@ -151,15 +160,43 @@ class PassthroughExchange:
         if not told.encoded:
             self._seen = b""
         answer.start(status, shown, length)
+        if length is None and self._call is not None:
+            write = answer.chunk_writer()
+            if write is not None:
+                self._write = write
+                self._call.pass_chunks(self._pass)
+
+    def _pass(self, chunk: bytes) -> None:
+        """A chunk as it stands, which most events of a stream are: the client gets it at once, all else can wait."""
+        self._write(chunk)
+        passed = self._passed
+        passed.append(chunk)
+        if len(passed) == TOGETHER:
+            self._account()
+
+    def _account(self) -> None:
+        """Count what has passed, and look for its usage."""
+        data = data_of(self._passed)
+        self._passed.clear()
+        self._answer.record.bytes_out += len(data)
+        self._watch(data)
 
     def data(self, data: bytes) -> None:
-        seen = self._seen
-        if seen is not None:
-            if len(seen) + len(data) <= HEAD:
-                self._seen = seen + data
-            else:
-                self._see(seen, data)
+        if self._passed:
+            self._account()
+        if self._seen is not None:
+            self._watch(data)
         self._answer.write(data)
+
+    def _watch(self, data: bytes) -> None:
+        """Keep what may tell the usage: an answer's first bytes, and then its last ones."""
+        seen = self._seen
+        if seen is None:
+            return
+        if len(seen) + len(data) <= HEAD:
+            self._seen = seen + data
+        else:
+            self._see(seen, data)
 
     def _see(self, seen: bytes, data: bytes) -> None:
         """Read the usage in an answer's first bytes, once they are there; from then on its last ones are kept."""
@@ -169,6 +206,8 @@ class PassthroughExchange:
         self._seen = data[-TAIL:] if len(data) >= TAIL else (seen + data)[-TAIL:]
 
     def complete(self) -> None:
+        if self._passed:
+            self._account()
         self._call = None
         self._sweep.discard(self)
         if self._probe:
@@ -207,6 +246,8 @@ class PassthroughExchange:
 
     def look(self, now: float) -> None:
         """End an answer that has fallen silent. What counts is bytes that went by, so that no event costs anything."""
+        if self._passed:
+            self._account()
         record = self._answer.record
         moved = record.bytes_in + record.bytes_out
         if moved != self._moved or self._client_slow:
@@ -230,6 +271,8 @@ class PassthroughExchange:
             note_usage(self._answer.record, self._seen)
 
     def _gone(self) -> None:
+        if self._passed:
+            self._account()
         self._call = None
         self._sweep.discard(self)
         if self._probe:

@@ -1,11 +1,15 @@
-"""A request's chunked body (RFC 9112 §7.1), without what a gateway has no use for.
+"""Chunked bodies (RFC 9112 §7.1), without what a gateway has no use for.
 
 llhttp takes chunk extensions, trailers and endless size lines, and drops them. Whoever drops what the next server
 reads is one half of a smuggling attack, and an extension without end passes every limit on bodies. So a request's
 chunks are read here: sizes, data, and one empty line at the end.
+
+An answer's chunks are read by llhttp, but for those that stand alone and as this gateway writes them itself: `head_of`.
 """
 
 import re
+from collections.abc import Iterable
+from functools import cache
 from typing import Final
 
 from openclaude.wire.http1 import HeadError
@@ -16,6 +20,31 @@ MAX_CHUNKS: Final = 65_536
 _SIZE: Final = re.compile(rb"[0-9A-Fa-f]{1,8}\r\n")
 _SIZE_SO_FAR: Final = re.compile(rb"[0-9A-Fa-f]{0,8}|[0-9A-Fa-f]{1,8}\r")
 _END: Final = b"\r\n"
+LONGEST: Final = 4096
+"""Bytes of a chunk, framing included, up to which `head_of` is asked; it remembers what it said."""
+
+
+@cache
+def head_of(size: int) -> bytes:
+    """The head of the one chunk that fills so many bytes, its size line and the end behind its data included.
+
+    Where no chunk of any data does, the result is longer than `size`, and so no beginning of it.
+    """
+    for digits in range(1, 9):
+        head = b"%x\r\n" % max(size - digits - 4, 0)
+        if len(head) == digits + 2 and size > digits + 4:
+            return head
+    return bytes(size + 1)
+
+
+def framed(data: bytes) -> bytes:
+    """A chunk of some data."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def data_of(chunks: Iterable[bytes]) -> bytes:
+    """What whole chunks without extensions hold."""
+    return b"".join([chunk[chunk.index(b"\n") + 1 : -2] for chunk in chunks])
 
 
 class ChunkedBody:

@@ -52,6 +52,15 @@ def test_an_answer_that_says_not_now_is_tried_elsewhere(status: int) -> None:
     assert (gateway.client.status, len(gateway.calls)) == (200, 2)
 
 
+@pytest.mark.parametrize(("status", "passes"), [(200, True), (404, True), (529, False)])
+def test_chunks_pass_only_where_the_answer_is_the_clients(status: int, passes: bool) -> None:
+    gateway = FallbackGateway(ON_BEDROCK)
+    first = gateway.first()
+    first.receiver.head(status, [], None)
+    first.chunk(b"one")
+    assert (first.take is not None, gateway.client.body) == (passes, b"one" if passes else b"")
+
+
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 422])
 def test_an_answer_that_says_not_so_is_the_clients(status: int) -> None:
     gateway = FallbackGateway(ON_BEDROCK)

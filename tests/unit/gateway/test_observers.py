@@ -1,3 +1,4 @@
+from collections.abc import Collection
 from itertools import pairwise
 
 import pytest
@@ -15,16 +16,20 @@ STREAM = (
 )
 
 
-def counts(*pieces: bytes) -> tuple[int | None, int | None]:
-    """What stands in the log of an answer that comes in these pieces."""
+def counts(*pieces: bytes, passing: Collection[int] = ()) -> tuple[int | None, int | None]:
+    """What stands in the log of an answer that comes in these pieces, some of which pass as chunks."""
     gateway = Gateway()
     call = gateway.ask("claude-opus-5-5")
     assert call is not None
     call.receiver.head(200, [], None)
-    for piece in pieces:
-        call.receiver.data(piece)
+    for place, piece in enumerate(pieces):
+        if place in passing and piece:
+            call.chunk(piece)
+        else:
+            call.receiver.data(piece)
     call.receiver.complete()
     assert gateway.client.body == b"".join(pieces)
+    assert gateway.log.records[0].bytes_out == len(gateway.client.body)
     return gateway.log.records[0].input_tokens, gateway.log.records[0].output_tokens
 
 
@@ -35,6 +40,19 @@ def counts(*pieces: bytes) -> tuple[int | None, int | None]:
 def test_usage_is_the_same_however_the_bytes_are_cut(cuts: list[int]) -> None:
     places = [0, *sorted(cuts), len(STREAM)]
     assert counts(*(STREAM[start:end] for start, end in pairwise(places))) == (12, 345)
+
+
+@given(
+    st.lists(st.integers(0, len(STREAM)), max_size=60), st.sets(st.integers(0, 60)) | st.just(set(range(99)))
+)
+@example([60], {0, 1})
+@example(list(range(0, len(STREAM), 13)), set(range(5, 700)))
+def test_usage_and_size_are_the_same_whichever_pieces_pass_as_chunks(
+    cuts: list[int], passing: set[int]
+) -> None:
+    places = [0, *sorted(cuts), len(STREAM)]
+    pieces = [STREAM[start:end] for start, end in pairwise(places)]
+    assert counts(*pieces, passing=passing) == (12, 345)
 
 
 @pytest.mark.parametrize("before", range(1900, 4200, 37))

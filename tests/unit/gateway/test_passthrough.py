@@ -137,6 +137,28 @@ def test_a_client_that_leaves_closes_the_provider_at_once() -> None:
     assert gateway.log.records[0].outcome == "client_left"
 
 
+@pytest.mark.parametrize("passed", [1, 16, 17])
+def test_what_passed_as_chunks_is_counted_also_where_the_client_leaves(passed: int) -> None:
+    gateway = Gateway()
+    call = gateway.ask("claude-opus-5-5", stream=True)
+    assert call is not None
+    call.receiver.head(200, [(b"content-type", b"text/event-stream")], None)
+    for _ in range(passed):
+        call.chunk(b'{"usage":{"output_tokens":7}}')
+    gateway.exchange.client_left()
+    (record,) = gateway.log.records
+    assert (record.bytes_out, record.output_tokens, record.outcome) == (29 * passed, 7, "client_left")
+
+
+@pytest.mark.parametrize(("status", "length"), [(200, 5), (302, None), (204, None)])
+def test_only_chunks_of_an_answer_that_is_sent_in_chunks_pass(status: int, length: int | None) -> None:
+    gateway = Gateway()
+    call = gateway.ask("claude-opus-5-5")
+    assert call is not None
+    call.receiver.head(status, [], length)
+    assert call.take is None
+
+
 def test_a_slow_client_pauses_the_provider_and_a_slow_provider_pauses_the_client() -> None:
     gateway = Gateway()
     call = gateway.ask("claude-opus-5-5")

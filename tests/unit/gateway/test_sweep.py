@@ -47,6 +47,18 @@ def test_every_event_begins_the_wait_anew() -> None:
     assert gateway.client.events == ["start", "end"]
 
 
+def test_events_that_pass_as_chunks_do_so_too() -> None:
+    gateway, call = streaming()
+    for _ in range(20):
+        gateway.clock.advance(passthrough.IDLE - 1)
+        call.chunk(EVENT)
+    assert gateway.client.events == ["start"]
+    gateway.clock.advance(passthrough.IDLE + LATE)
+    assert gateway.client.events == ["start", "abort"]
+    assert gateway.client.body == EVENT * 21
+    assert gateway.log.records[0].bytes_out == len(gateway.client.body)
+
+
 def test_a_reader_that_stalls_for_an_hour_keeps_its_stream() -> None:
     gateway, call = streaming()
     gateway.exchange.client_full()

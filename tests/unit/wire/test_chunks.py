@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openclaude.wire.chunks import MAX_CHUNKS, ChunkedBody
+from openclaude.wire.chunks import LONGEST, MAX_CHUNKS, ChunkedBody, data_of, framed, head_of
 from openclaude.wire.http1 import HeadError
 
 
@@ -64,3 +64,30 @@ def test_a_body_of_endless_small_chunks_is_refused() -> None:
     body.feed(b"1\r\na\r\n" * MAX_CHUNKS)
     with pytest.raises(HeadError):
         body.feed(b"1\r\na\r\n")
+
+
+@given(st.integers(1, LONGEST - 7) | st.sampled_from([1, 15, 16, 255, 256, 4087, 4088, 4089]))
+def test_the_head_of_a_chunk_is_known_by_how_long_it_is_in_all(size: int) -> None:
+    chunk = framed(bytes(size))
+    assert chunk.startswith(head_of(len(chunk)))
+    assert data_of([chunk, chunk]) == bytes(2 * size)
+
+
+def test_no_chunk_of_data_is_so_long_that_its_size_would_not_fit_nor_empty() -> None:
+    lengths = {len(framed(bytes(size))) for size in range(1, 5000)}
+    for size in set(range(LONGEST + 1)) - lengths:
+        assert len(head_of(size)) > size
+
+
+@given(
+    st.binary(max_size=24)
+    | st.builds(bytes.__add__, st.sampled_from([b"3\r\n", b"0\r\n", b"10\r\n"]), st.binary())
+)
+def test_what_begins_and_ends_as_its_length_says_is_one_chunk_and_nothing_else(data: bytes) -> None:
+    for read in (data, data + b"\r\n", head_of(len(data)) + data):
+        if read.startswith(head_of(len(read))) and read.endswith(b"\r\n"):
+            body = ChunkedBody()
+            (piece,) = body.feed(read)
+            assert (framed(piece), body.done, body.rest) == (read, False, b"")
+            assert body.feed(b"0\r\n\r\n") == []
+            assert body.done
