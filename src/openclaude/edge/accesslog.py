@@ -87,7 +87,13 @@ def request_line(record: AccessRecord) -> str:
         line += f" upstream_request={shown(record.upstream_request_id)}"
     if record.attempts:
         line += f" attempts={shown(','.join(record.attempts))}"
-    return f"{line} notes={shown(','.join(record.notes))}" if record.notes else line
+    return line + _noted(record.notes) if record.notes else line
+
+
+@functools.lru_cache(maxsize=64)
+def _noted(notes: tuple[str, ...]) -> str:
+    """Most requests of a session have the same notes."""
+    return f" notes={shown(','.join(notes))}"
 
 
 Later = Callable[[float, Callable[[], None]], object]

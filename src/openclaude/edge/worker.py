@@ -38,14 +38,12 @@ class ThreadWorker:
         self._loop = asyncio.get_running_loop()
         self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="openclaude-worker")
         self._jobs = 0
+        self.busy = False
         sys.setswitchinterval(SWITCH_SECONDS)
-
-    @property
-    def busy(self) -> bool:
-        return self._jobs > 0
 
     def run(self, size: int, work: Callable[[], T], then: Callable[[Callable[[], T]], None]) -> None:
         self._jobs += 1
+        self.busy = True
         self._threads.submit(self._do, size, work, then)
 
     def close(self) -> None:
@@ -59,6 +57,7 @@ class ThreadWorker:
 
     def _hand_over(self, outcome: "T | Exception", then: Callable[[Callable[[], T]], None]) -> None:
         self._jobs -= 1
+        self.busy = self._jobs > 0
         if isinstance(outcome, Exception):
             if not isinstance(outcome, ApiError):
                 self._report(outcome)

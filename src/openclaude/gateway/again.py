@@ -12,7 +12,7 @@ from functools import partial
 from openclaude.domain.errors import ApiError
 from openclaude.domain.http import Header
 from openclaude.gateway import refusals, retries
-from openclaude.gateway.exchange import weight
+from openclaude.gateway.exchange import HUGE, weight
 from openclaude.gateway.retries import MOST_SENT, PATIENT, Fault
 from openclaude.gateway.sending import Sending
 from openclaude.ports import Credential, Timer
@@ -51,14 +51,22 @@ class SendingAgain(Sending):
         self._dispatch(ready)
 
     def _let_go(self) -> None:
-        if self._ready is not None:
-            budget = self._health.budget
-            budget.in_flight -= 1
-            if _FAULT in self._repeated:
-                budget.repeating -= 1
-            if self._probe and not self._heard_of:
-                self._health.released(self._answer.request.session, self._services.clock.monotonic())
-        super()._let_go()
+        """The answer is over, and nothing is sent again."""
+        ready = self._ready
+        if ready is None:
+            return
+        self._ready = None
+        budget = self._health.budget
+        budget.in_flight -= 1
+        if _FAULT in self._repeated:
+            budget.repeating -= 1
+        if self._probe and not self._heard_of:
+            self._health.released(self._answer.request.session, self._services.clock.monotonic())
+        size = len(ready.call.body)
+        if size >= HUGE:
+            things: list[object] = [ready, self._decoder]
+            del ready
+            self._services.discard(size, things)
 
     def _answers(self) -> None:
         """The provider is there: the first byte of its answer has come, or a refusal."""

@@ -43,6 +43,8 @@ _MANY = 1200
 """Objects from which a body is heavy whatever its size: the worst known cost 8 µs for each of them, 10 ms in all."""
 _LEAST = 5
 """Bytes of an object that is not empty, and stands in another one, beside that."""
+LIGHT = _MANY * _LEAST
+"""Bytes up to which no body is heavy, whatever it is made of."""
 _OBJECT = re.compile(rb'\{"')
 """How an object begins. Braces in code that a text quotes are something else: a quote behind them is escaped."""
 HUGE = 1024 * 1024
@@ -52,7 +54,7 @@ HUGE = 1024 * 1024
 def weight(pieces: Sequence[bytes]) -> int:
     """How much work a body is: its bytes, or `HEAVY` when it is made of many small values."""
     size = sum(map(len, pieces))
-    if size >= HEAVY or size < _MANY * _LEAST:
+    if size >= HEAVY or size < LIGHT:
         return size
     if sum(piece.count(b"{") for piece in pieces) < _MANY:
         return size
@@ -237,8 +239,10 @@ class Answer:
         services = self.services
         services.in_flight -= 1
         services.served += 1
-        if self._kept:
-            self.let_go()
+        kept = self._kept
+        if kept:
+            services.bodies.kept -= kept
+            self._kept = 0
         record = self.record
         record.outcome = outcome
         record.total = services.clock.monotonic() - self.started_at

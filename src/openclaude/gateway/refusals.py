@@ -4,7 +4,7 @@ import functools
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from openclaude.credentials.sealed import RouteKey
 from openclaude.domain.errors import ApiError
@@ -12,6 +12,7 @@ from openclaude.domain.http import Header, SafeHeaders, UpstreamRequest
 from openclaude.ports import Credential, ProviderCall, Sendable
 
 _WITH_KEY = "sent with the API key in this session's environment, which may have expired or lack this right"
+_made: Final = tuple.__new__
 _OUTDATED = (b"ExpiredToken", b"RequestExpired", b"UnrecognizedClient", b"InvalidClientTokenId")
 
 
@@ -24,7 +25,7 @@ class Outgoing(NamedTuple):
 
 def outgoing(call: ProviderCall) -> Outgoing:
     """Make the request of a call; hashing a large body takes a while."""
-    return Outgoing(call, upstream_request(call))
+    return _made(Outgoing, (call, upstream_request(call)))
 
 
 def upstream_request(call: Sendable) -> UpstreamRequest:

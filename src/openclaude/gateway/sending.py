@@ -8,7 +8,7 @@ from typing import TypeVar
 from openclaude.credentials.policies import KeyFor
 from openclaude.credentials.sealed import AuthorizedRequest, RouteKey
 from openclaude.domain.errors import ApiError
-from openclaude.gateway.exchange import HUGE, Answer, Services
+from openclaude.gateway.exchange import Answer, Services
 from openclaude.gateway.refusals import Outgoing
 from openclaude.gateway.routes import SignedRoute
 from openclaude.gateway.whole import BodyAtHand, WholeAnswer
@@ -38,8 +38,8 @@ class Sending(BodyAtHand, ABC):
         self._pieces: list[bytes] = []
 
     @abstractmethod
-    def _send(self, authorized: AuthorizedRequest) -> None:
-        """Send it, and wait for the answer."""
+    def _send(self, authorized: AuthorizedRequest, call: ProviderCall) -> None:
+        """Send a call's request, and wait for the answer."""
 
     @abstractmethod
     def _refuse(self, error: ApiError) -> None:
@@ -75,25 +75,14 @@ class Sending(BodyAtHand, ABC):
         self._credential = credential
         if isinstance(credential, RouteKey):
             self._answer.record.credential = "bedrock key"
-            self._send(KeyFor(credential).authorize(ready.request))
+            self._send(KeyFor(credential).authorize(ready.request), ready.call)
             return
         self._answer.record.credential = f"aws signature ({credential.source})"
         services, policy = self._services, self._route.policy
         now = services.clock.now()
         if services.skews:
             now += services.skew_of(policy.origin)
-        self._send(policy.authorize(ready.request, credential, now))
-
-    def _let_go(self) -> None:
-        """The answer is over, and nothing is sent again."""
-        ready = self._ready
-        if ready is not None:
-            self._ready = None
-            size = len(ready.call.body)
-            if size >= HUGE:
-                things: list[object] = [ready, self._decoder]
-                del ready
-                self._services.discard(size, things)
+        self._send(policy.authorize(ready.request, credential, now), ready.call)
 
     def _expect_ready(self) -> Outgoing:
         if self._ready is None:

@@ -16,7 +16,7 @@ from openclaude.domain.models import normalise
 from openclaude.domain.usage import Usage
 from openclaude.gateway import refusals, retries
 from openclaude.gateway.again import SendingAgain
-from openclaude.gateway.exchange import HEAVY, joined, weight
+from openclaude.gateway.exchange import HEAVY, LIGHT, joined, weight
 from openclaude.gateway.late import is_ready
 from openclaude.gateway.observers import with_usage
 from openclaude.gateway.retries import Fault
@@ -72,7 +72,17 @@ class TranslatedExchange(SendingAgain):
         pieces, self._pieces = self._pieces, []
         services = self._services
         self._asked_at = services.clock.monotonic()
-        size = weight(pieces) if is_ready(self._route.adapter) else HEAVY
+        ready, worker = is_ready(self._route.adapter), services.worker
+        if ready and len(pieces) == 1 and len(pieces[0]) < LIGHT and (worker is None or not worker.busy):
+            # What `apart` does with this much, in fewer steps.
+            try:
+                outgoing = self._translated(pieces[0])
+            except ApiError as error:
+                self._refuse(error)
+            else:
+                self._prepared(outgoing)
+            return
+        size = weight(pieces) if ready else HEAVY
         services.apart(size, partial(self._prepare, pieces), partial(self._done, self._prepared))
 
     def client_left(self) -> None:
@@ -96,12 +106,13 @@ class TranslatedExchange(SendingAgain):
     # the way out
 
     def _prepare(self, pieces: list[bytes]) -> refusals.Outgoing:
+        return self._translated(joined(pieces))
+
+    def _translated(self, raw: bytes) -> refusals.Outgoing:
         """The translation of a body. It runs apart, so it only reads what this exchange has."""
         request = self._answer.request
         betas, version = _dialect_of(request.headers)
-        call = self._route.adapter.prepare(
-            joined(pieces), betas=betas, version=version, request_id=request.id
-        )
+        call = self._route.adapter.prepare(raw, betas=betas, version=version, request_id=request.id)
         if call.model != self._model and normalise(call.model) != self._model:
             raise ApiError(400, "invalid_request_error", "openClaude: the body names two different models")
         return refusals.outgoing(call)
@@ -116,8 +127,7 @@ class TranslatedExchange(SendingAgain):
         else:
             self._begin(ready)
 
-    def _send(self, authorized: AuthorizedRequest) -> None:
-        call = self._expect_call()
+    def _send(self, authorized: AuthorizedRequest, call: ProviderCall) -> None:
         services = self._services
         now = self._heard_at = self._shown_at = services.clock.monotonic()
         self._sent += 1

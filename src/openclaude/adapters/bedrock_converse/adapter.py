@@ -94,7 +94,8 @@ class ConverseAdapter:
             ApiError: 400 for a body that cannot be served, 413 for one that is too large.
         """
         del version
-        limits, due = self._limits.known(self._region, self._model_id), self._estimator.is_due()
+        limits = self._limits.known(self._region, self._model_id) if self._limits.any else ()
+        due = self._estimator.is_due()
         if not limits:
             try:
                 plain = self._builder.build_plain(raw, betas)
@@ -102,8 +103,12 @@ class ConverseAdapter:
             except (RecursionError, jsontext.JsonError):
                 raise too_deep() from None
             if plain is not None:
-                call = self._call(plain, request_id, wants_stream=plain.operation == "ConverseStream")
-                call.sample = sample
+                streams = plain.operation == "ConverseStream"
+                call = ConverseCall(
+                    plain, self._region, self._limits, wants_stream=streams, request_id=request_id
+                )
+                if sample is not None:
+                    call.sample = sample
                 return call
         body = self._read(raw)
         with bounded_depth():

@@ -196,17 +196,23 @@ def _prompted(body: Json) -> Json:
 
 
 class LearnedLimits:
-    """The verdicts of one process, by region and model id."""
+    """The verdicts of one process, by region and model id.
 
-    __slots__ = ("_verdicts",)
+    Attributes:
+        any: whether there are any.
+    """
+
+    __slots__ = ("_verdicts", "any")
 
     def __init__(self) -> None:
+        self.any = False
         self._verdicts: dict[tuple[str, str], dict[str, Verdict]] = {}
 
     def add(self, region: str, model_id: str, verdict: Verdict) -> None:
         """Remember a verdict; a later clamp replaces an earlier one."""
+        self.any = True
         self._verdicts.setdefault((region, model_id), {})[verdict.what] = verdict
 
     def known(self, region: str, model_id: str) -> tuple[Verdict, ...]:
         """The verdicts that apply, in the order they were learned."""
-        return tuple(self._verdicts.get((region, model_id), {}).values()) if self._verdicts else ()
+        return tuple(self._verdicts.get((region, model_id), {}).values())

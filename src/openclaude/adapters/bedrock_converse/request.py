@@ -1,7 +1,7 @@
 """Messages request to Converse request: a pure function of the body, the capability profile and the route's names."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from openclaude.adapters.bedrock_converse import claude, plain, tools, validate
 from openclaude.adapters.bedrock_converse.assembly import Assembly, Told
@@ -44,6 +44,7 @@ _IN_FRAME = tuple(name for name in FIELDS if name not in ("messages", "max_token
 _PLAIN_READER = jsontext.TextReader(
     {"messages": plain.Messages, "max_tokens": int}, ("tools", "system", *_IN_FRAME)
 )
+_made: Final = tuple.__new__
 
 
 def translate(
@@ -116,7 +117,14 @@ class Builder:
             key = (bool(talk.called), limit, *texts)
             frame = self._frames.get(key, listed) or self._framed(key, listed, betas)
             if frame.rest:
-                return self._in_frame(frame, talk, system)
+                payload = b"".join((b'{"messages":', *talk.messages, *system, frame.rest))
+                if len(payload) > validate.MAX_BODY:
+                    validate.check_size(payload)
+                operation, notes, state, _, _ = frame
+                return _made(
+                    Translation,
+                    (operation, self._model_id, {}, payload, notes, state, 0, talk.messages),
+                )
         body = self._values(limit, texts, listed)
         if system_text:
             body["system"] = jsontext.loads(system_text)
@@ -160,14 +168,6 @@ class Builder:
         frame = Frame(made.operation, made.notes, made.state, rest, listed)
         self._frames.keep(key, frame)
         return frame
-
-    def _in_frame(self, frame: Frame, talk: plain.Conversation, system: list[plain.Piece]) -> Translation:
-        payload = b"".join((b'{"messages":', *talk.messages, *system, frame.rest))
-        if len(payload) > validate.MAX_BODY:
-            validate.check_size(payload)
-        return Translation(
-            frame.operation, self._model_id, {}, payload, frame.notes, frame.state, 0, talk.messages
-        )
 
     def read(self, raw: bytes) -> Any:
         """A client's whole request body as values, to be given to `build`; shared in parts with earlier ones.
