@@ -96,7 +96,8 @@ class StreamBlocks:
     def goes_on(self, payload: bytes) -> bool:
         """Show a delta that only goes on with the open text or tool call, as nearly all do; False for every other.
 
-        A copy of what `delta` does with it, made for speed; a test compares the two.
+        A copy of what `delta` does with it, made for speed; a test compares the two. Members that nobody reads, as
+        Bedrock's padding, are skipped unread.
         """
         block = self.open
         if block is None or self._tail:
