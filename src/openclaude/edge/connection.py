@@ -149,7 +149,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.transport = cast("asyncio.Transport", transport)
         self.transport.set_write_buffer_limits(high=WRITE_HIGH)
         at_once = SLICE if transport.get_extra_info("sslcontext") is None else RECORDS
-        self._writer = SlicedWriter(self.transport, self._drained, at_once)
+        self._writer = SlicedWriter(self.transport, self._filled, self._drained, at_once)
 
     def data_received(self, data: bytes) -> None:
         passing = self._passing
@@ -215,12 +215,15 @@ class UpstreamConnection(asyncio.Protocol):
     def pause_writing(self) -> None:
         if self._writer is not None:
             self._writer.pause()
-        if self._call is not None:
-            self._call.receiver.upstream_full()
+        self._filled()
 
     def resume_writing(self) -> None:
         if self._writer is not None:
             self._writer.resume()
+
+    def _filled(self) -> None:
+        if self._call is not None:
+            self._call.receiver.upstream_full()
 
     def _drained(self) -> None:
         if self._call is not None:

@@ -61,6 +61,7 @@ class ClientConnection(RequestReader, asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._chunked_answer = False
         self._head = b""
+        self._looking = False
 
     # asyncio
 
@@ -159,21 +160,28 @@ class ClientConnection(RequestReader, asyncio.Protocol):
         if self._transport is not None and not self._transport.is_closing():
             self._paused_since = self._server.loop.time()
             self._transport.pause_reading()
-            self._server.loop.call_later(PRESENCE_SECONDS, self._look_whether_it_left)
+            self._look_again()
 
     def resume_body(self) -> None:
         if self._transport is not None and not self._transport.is_closing():
             self._paused_since = None
             self._transport.resume_reading()
 
+    def _look_again(self) -> None:
+        """One timer, however often an upload is held up and goes on."""
+        if not self._looking:
+            self._looking = True
+            self._server.loop.call_later(PRESENCE_SECONDS, self._look_whether_it_left)
+
     def _look_whether_it_left(self) -> None:
         """While nothing is read, the loop does not notice the end of a client."""
+        self._looking = False
         if self._paused_since is None or self._transport is None or self._transport.is_closing():
             return
         if left(self._transport):
             self.close()
         else:
-            self._server.loop.call_later(PRESENCE_SECONDS, self._look_whether_it_left)
+            self._look_again()
 
     def close_when_idle(self) -> None:
         """Close now, or after the answer that is under way."""

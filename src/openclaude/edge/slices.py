@@ -19,16 +19,23 @@ class SlicedWriter:
 
     Args:
         transport: takes the bytes.
+        filled: called when more than a slice waits for its turn: who writes has to stop until `drained`, however fast the
+            other side reads.
         drained: called when everything is with the transport again, after it was not or the other side read slowly.
         at_once: bytes given to the transport in one go; more of them follow in the same turn of the loop.
     """
 
-    __slots__ = ("_drained", "_full", "_loop", "_most", "_scheduled", "_transport", "left")
+    __slots__ = ("_drained", "_filled", "_full", "_loop", "_most", "_scheduled", "_transport", "left")
 
     def __init__(
-        self, transport: asyncio.Transport, drained: Callable[[], None], at_once: int = SLICE
+        self,
+        transport: asyncio.Transport,
+        filled: Callable[[], None],
+        drained: Callable[[], None],
+        at_once: int = SLICE,
     ) -> None:
         self._transport = transport
+        self._filled = filled
         self._drained = drained
         self._loop = asyncio.get_running_loop()
         self._most = at_once
@@ -57,6 +64,8 @@ class SlicedWriter:
         self.left += (view[start : start + SLICE] for start in range(0, len(data), SLICE))
         if not self._scheduled and not self._full:
             self._go_on()
+        if sum(map(len, self.left)) > SLICE:
+            self._filled()
 
     def pause(self) -> None:
         """The transport has more than the other side takes."""
@@ -75,8 +84,16 @@ class SlicedWriter:
         if self._transport.is_closing():
             self.left.clear()
         elif self.left and not self._full:
-            self._put(self.left.popleft())
+            self._put_a_slice()
             self._plan_the_next()
+
+    def _put_a_slice(self) -> None:
+        """One piece, and those behind it with which it is no more than a slice: what came in small ones waits no longer."""
+        room = SLICE
+        while self.left and len(self.left[0]) <= room and not self._full:
+            piece = self.left.popleft()
+            room -= len(piece)
+            self._put(piece)
 
     def _put(self, data: bytes | memoryview) -> None:
         if len(data) <= self._most:

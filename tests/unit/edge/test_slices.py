@@ -32,7 +32,11 @@ class Scene:
     def __init__(self) -> None:
         self.transport = FakeTransport()
         self.drained = 0
-        self.writer = SlicedWriter(self.transport, self._count)  # type: ignore[arg-type]
+        self.filled = 0
+        self.writer = SlicedWriter(self.transport, self._fill, self._count)  # type: ignore[arg-type]
+
+    def _fill(self) -> None:
+        self.filled += 1
 
     def _count(self) -> None:
         self.drained += 1
@@ -50,7 +54,7 @@ async def test_short_data_goes_out_at_once(scene: Scene) -> None:
 
 async def test_a_slice_is_given_to_tls_in_pieces_within_one_turn_of_the_loop() -> None:
     transport = FakeTransport()
-    writer = SlicedWriter(transport, lambda: None, RECORDS)  # type: ignore[arg-type]
+    writer = SlicedWriter(transport, lambda: None, lambda: None, RECORDS)  # type: ignore[arg-type]
     writer.writelines((b"head", LONG[: 2 * RECORDS], LONG[:10]))
     assert [len(piece) for piece in transport.written] == [4, RECORDS, RECORDS, 10]
     writer.write(LONG)
@@ -67,9 +71,28 @@ async def test_long_data_takes_a_turn_of_the_loop_for_each_slice(scene: Scene) -
     while scene.writer.full:
         sizes.append(len(scene.transport.written))
         await asyncio.sleep(0)
-    assert sizes == [1, 2, 3]
+    assert sizes == [1, 2]
     assert b"".join(scene.transport.written) == LONG + b"after it"
+    assert [len(piece) for piece in scene.transport.written] == [SLICE, SLICE, SLICE // 2, 8]
     assert scene.drained == 1
+
+
+async def test_who_writes_faster_than_slices_take_turns_is_told_to_stop_and_to_go_on(scene: Scene) -> None:
+    piece = LONG[: SLICE // 8]
+    scene.writer.write(LONG[: SLICE + 1])
+    written = 0
+    while not scene.filled and written < 100:
+        scene.writer.write(piece)
+        written += 1
+    assert written == 8
+    assert scene.drained == 0
+    turns = 0
+    while scene.writer.full:
+        turns += 1
+        await asyncio.sleep(0)
+    assert turns == 2
+    assert scene.drained == 1
+    assert b"".join(scene.transport.written) == LONG[: SLICE + 1] + 8 * piece
 
 
 async def test_nothing_is_written_while_the_other_side_does_not_read(scene: Scene) -> None:
