@@ -11,8 +11,8 @@ from openclaude.domain.errors import ApiError
 from openclaude.edge.call import Call
 from openclaude.edge.connection import UpstreamConnection
 from openclaude.wire.chunks import LONGEST, data_of, framed
+from support.served import serving
 from unit.edge.test_connection import Heard, Keeper, Wire, connected
-from unit.edge.test_server import serving
 
 pytestmark = pytest.mark.anyio
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
