@@ -12,7 +12,7 @@ from openclaude.simulator import eventstream
 from openclaude.simulator.recorded import Recorded
 from openclaude.simulator.replies import FOREVER, Framing, Pause, Reply
 from openclaude.simulator.script import Answer, say
-from support.house import until
+from support.house import resident, until
 from support.patience import DEADLINE
 from support.product import Home, make_home
 from support.rawhttp import Client
@@ -169,12 +169,6 @@ class Source:
             before = self.taken
             time.sleep(0.5)
         return before
-
-
-def resident(pid: int) -> int:
-    """Bytes of memory a process has, by the kernel's count."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith("VmRSS:")).split()[1]) * 1024
 
 
 def test_a_client_that_stops_reading_stops_its_provider_and_nobody_else(stage: Stage, route: str) -> None:

@@ -36,6 +36,12 @@ def until(what: str, holds: Callable[[], object]) -> None:
         time.sleep(0.02)
 
 
+def resident(pid: int) -> int:
+    """Bytes of memory a process has, by the kernel's count."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("VmRSS:")).split()[1]) * 1024
+
+
 @dataclass
 class House:
     """One user. `port` is what the configuration says; `home` runs the commands."""

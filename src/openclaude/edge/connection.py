@@ -10,7 +10,7 @@ import httptools
 from openclaude.domain.errors import ApiError
 from openclaude.domain.http import Header
 from openclaude.edge.call import WRITE_HIGH, Call
-from openclaude.edge.slices import RECORDS, SLICE, SlicedWriter
+from openclaude.edge.slices import SlicedWriter
 from openclaude.wire import answers, http1
 from openclaude.wire.chunks import LONGEST, head_of
 
@@ -148,8 +148,7 @@ class UpstreamConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
         self.transport.set_write_buffer_limits(high=WRITE_HIGH)
-        at_once = SLICE if transport.get_extra_info("sslcontext") is None else RECORDS
-        self._writer = SlicedWriter(self.transport, self._filled, self._drained, at_once)
+        self._writer = SlicedWriter(self.transport, self._filled, self._drained)
 
     def data_received(self, data: bytes) -> None:
         passing = self._passing

@@ -10,7 +10,8 @@ from typing import Final
 
 from openclaude.edge.admission import Door
 from openclaude.edge.reading import HEAD_SECONDS
-from openclaude.edge.server import LINGER_SECONDS, ClientConnection
+from openclaude.edge.secure import SecureTransport
+from openclaude.edge.server import ClientConnection
 from openclaude.edge.sockets import BACKLOG
 from openclaude.ports import Handler
 
@@ -69,14 +70,13 @@ class Listener:
     async def start(self, listening: socket.socket, tls: ssl.SSLContext | None = None) -> None:
         """Accept connections on a socket, behind TLS where a context is given."""
         self._server = await self.loop.create_server(
-            lambda: ClientConnection(self),
-            sock=listening,
-            ssl=tls,
-            backlog=BACKLOG,
-            ssl_handshake_timeout=None if tls is None else HEAD_SECONDS,
-            ssl_shutdown_timeout=None if tls is None else LINGER_SECONDS,
+            lambda: self._accepted(tls), sock=listening, backlog=BACKLOG
         )
         self._sweep()
+
+    def _accepted(self, tls: ssl.SSLContext | None) -> asyncio.Protocol:
+        connection = ClientConnection(self)
+        return connection if tls is None else SecureTransport(tls, connection, seconds=HEAD_SECONDS)
 
     async def stop(self, *, grace: float) -> None:
         """Accept nothing more, give answers under way `grace` seconds to finish, then cut what is left."""

@@ -262,15 +262,10 @@ class ClientConnection(RequestReader, asyncio.Protocol):
         self._linger()
 
     def _linger(self) -> None:
-        """Close the sending half and read on for a while: a reset would overtake the answer. Closing TLS is just that."""
-        transport = self._transport
-        if transport is None:
-            return
-        if transport.can_write_eof():
-            transport.write_eof()
-        else:
-            transport.close()
-        self._server.loop.call_later(LINGER_SECONDS, transport.abort)
+        """Close the sending half and read on for a while: a reset would overtake the answer."""
+        if self._transport is not None:
+            self._transport.write_eof()
+            self._server.loop.call_later(LINGER_SECONDS, self._transport.abort)
 
     def _refuse_connection(self) -> None:
         """Those who are being served go on. A client that comes back a little later may find room."""

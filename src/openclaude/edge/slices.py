@@ -7,8 +7,6 @@ from typing import Final
 
 SLICE: Final = 256 * 1024
 """Bytes written in one turn of the loop; encrypting them takes less than a millisecond."""
-RECORDS: Final = 32 * 1024
-"""Bytes encrypted at a time. What TLS makes of them waits in a buffer that keeps its size as long as the connection lives."""
 
 
 class SlicedWriter:
@@ -22,23 +20,20 @@ class SlicedWriter:
         filled: called when more than a slice waits for its turn: who writes has to stop until `drained`, however fast the
             other side reads.
         drained: called when everything is with the transport again, after it was not or the other side read slowly.
-        at_once: bytes given to the transport in one go; more of them follow in the same turn of the loop.
     """
 
-    __slots__ = ("_drained", "_filled", "_full", "_loop", "_most", "_scheduled", "_transport", "left")
+    __slots__ = ("_drained", "_filled", "_full", "_loop", "_scheduled", "_transport", "left")
 
     def __init__(
         self,
         transport: asyncio.Transport,
         filled: Callable[[], None],
         drained: Callable[[], None],
-        at_once: int = SLICE,
     ) -> None:
         self._transport = transport
         self._filled = filled
         self._drained = drained
         self._loop = asyncio.get_running_loop()
-        self._most = at_once
         self.left: deque[memoryview] = deque()
         self._scheduled = False
         self._full = False
@@ -50,7 +45,7 @@ class SlicedWriter:
 
     def writelines(self, pieces: Sequence[bytes]) -> None:
         """As `write` for each; short ones leave together."""
-        if not self.left and sum(map(len, pieces)) <= self._most:
+        if not self.left and sum(map(len, pieces)) <= SLICE:
             self._transport.writelines(pieces)
             return
         for piece in pieces:
@@ -58,7 +53,7 @@ class SlicedWriter:
 
     def write(self, data: bytes) -> None:
         if not self.left and len(data) <= SLICE:
-            self._put(data)
+            self._transport.write(data)
             return
         view = memoryview(data)
         self.left += (view[start : start + SLICE] for start in range(0, len(data), SLICE))
@@ -93,15 +88,7 @@ class SlicedWriter:
         while self.left and len(self.left[0]) <= room and not self._full:
             piece = self.left.popleft()
             room -= len(piece)
-            self._put(piece)
-
-    def _put(self, data: bytes | memoryview) -> None:
-        if len(data) <= self._most:
-            self._transport.write(data)
-            return
-        view = memoryview(data)
-        for start in range(0, len(data), self._most):
-            self._transport.write(view[start : start + self._most])
+            self._transport.write(piece)
 
     def _plan_the_next(self) -> None:
         """A write may have filled the transport: then `resume` goes on."""

@@ -46,6 +46,7 @@ def client_context(ca_file: Path | None = None) -> ssl.SSLContext:
     """A context that verifies the peer's chain and name; `ca_file` replaces the root certificates."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_RENEGOTIATION  # of TLS 1.2: writing would have to wait for reading
     context.set_alpn_protocols(["http/1.1"])
     context.load_verify_locations(cafile=str(ca_file or trust_file()))
     return context

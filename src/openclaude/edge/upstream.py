@@ -10,7 +10,7 @@ import socket
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final, cast
+from typing import Final
 
 from openclaude.credentials.sealed import AuthorizedRequest
 from openclaude.domain.errors import ApiError
@@ -20,14 +20,13 @@ from openclaude.edge.call import Call
 from openclaude.edge.connection import Report, UpstreamConnection
 from openclaude.edge.dial import DialMap
 from openclaude.edge.egress import EgressError, EgressWall, refusal
+from openclaude.edge.secure import SecureTransport
 from openclaude.edge.trouble import exhausted, reason, timed_out, trouble
 from openclaude.ports import Receiver
 
 CONNECT_SECONDS: Final = 10.0
 IDLE_SECONDS: Final = 30.0
 """How long an unused connection is kept; providers close theirs after a minute or more."""
-READ_HIGH: Final = 64 * 1024
-"""Bytes of an answer that wait, still encrypted, for a client that does not read; asyncio's own are 256 KiB."""
 MAX_AGE: Final = 300.0
 """Seconds after which a connection is not used again, so that a name that moved is followed however busy a session is."""
 QUIET_SECONDS: Final = 1.0
@@ -177,15 +176,17 @@ class Pool:
             return await self._secured((await reach.race(others)).socket)
 
     async def _secured(self, plain: socket.socket) -> tuple[UpstreamConnection, Line]:
+        connection, ready = UpstreamConnection(self), self._loop.create_future()
+        secure = SecureTransport(
+            self._tls, connection, name=self.origin.host, seconds=CONNECT_SECONDS, ready=ready
+        )
         try:
-            transport, connection = await self._loop.create_connection(
-                lambda: UpstreamConnection(self), sock=plain, ssl=self._tls, server_hostname=self.origin.host
-            )
+            await self._loop.create_connection(lambda: secure, sock=plain)
+            await ready
         except BaseException:
+            secure.abort()
             plain.close()
             raise
-        # asyncio's types know this method of TLS transports no more than its documentation does.
-        cast("Any", transport).set_read_buffer_limits(high=READ_HIGH)
         now = self._clock()
         return connection, Line(plain, now, now)
 

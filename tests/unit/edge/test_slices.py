@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from openclaude.edge.slices import RECORDS, SLICE, SlicedWriter
+from openclaude.edge.slices import SLICE, SlicedWriter
 
 pytestmark = pytest.mark.anyio
 LONG = bytes(range(256)) * (5 * SLICE // 512)  # two slices and a half
@@ -50,18 +50,6 @@ async def scene() -> Scene:
 async def test_short_data_goes_out_at_once(scene: Scene) -> None:
     scene.writer.write(b"short")
     assert (scene.transport.written, scene.writer.full, scene.drained) == ([b"short"], False, 0)
-
-
-async def test_a_slice_is_given_to_tls_in_pieces_within_one_turn_of_the_loop() -> None:
-    transport = FakeTransport()
-    writer = SlicedWriter(transport, lambda: None, lambda: None, RECORDS)  # type: ignore[arg-type]
-    writer.writelines((b"head", LONG[: 2 * RECORDS], LONG[:10]))
-    assert [len(piece) for piece in transport.written] == [4, RECORDS, RECORDS, 10]
-    writer.write(LONG)
-    while writer.full:
-        await asyncio.sleep(0)
-    assert max(map(len, transport.written)) == RECORDS
-    assert b"".join(transport.written) == b"head" + LONG[: 2 * RECORDS] + LONG[:10] + LONG
 
 
 async def test_long_data_takes_a_turn_of_the_loop_for_each_slice(scene: Scene) -> None:
