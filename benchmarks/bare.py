@@ -73,14 +73,20 @@ class Client(End):
             self.join(far.transport)
 
 
-async def serve(port: int, upstream: int, files: list[str]) -> None:
-    """Run until the process is ended."""
+def contexts(files: list[str]) -> tuple[ssl.SSLContext | None, ssl.SSLContext | None]:
+    """For the upstream and for clients; None for plain TCP."""
     dial = ssl.create_default_context(cafile=files[0]) if files else None
     accept = None
     if len(files) > 1:
         accept = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=files[0])
         accept.verify_mode = ssl.CERT_REQUIRED
         accept.load_cert_chain(files[1], files[2])
+    return dial, accept
+
+
+async def serve(port: int, upstream: int, files: list[str]) -> None:
+    """Run until the process is ended."""
+    dial, accept = contexts(files)
     server = await asyncio.get_running_loop().create_server(
         lambda: Client(upstream, dial), "127.0.0.1", port, ssl=accept, backlog=4096
     )

@@ -160,19 +160,27 @@ backend provider
 )
 def python_copy(place: Place) -> Program:
     """The least Python can do: `bare.py` copies bytes and looks at none of them."""
+    return _python(place, "benchmarks.bare")
+
+
+@gateway(
+    "python-http",
+    modes=MODES,
+    exact=True,
+    kind="limit",
+    facts=Facts(lambda: f"httptools {metadata.version('httptools')}"),
+)
+def python_http(place: Place) -> Program:
+    """The least Python can do that speaks HTTP: `parsing.py` parses with llhttp, keeps connections, and has no rules."""
+    return _python(place, "benchmarks.parsing")
+
+
+def _python(place: Place, module: str) -> Program:
     made = place.certificates
     files = [] if place.mode == "http" else [str(made.authority)]
     if place.mode == "mutual":
         files += [str(made.server), str(made.server_key)]
-    command = [
-        sys.executable,
-        "-P",
-        "-m",
-        "benchmarks.bare",
-        str(place.port),
-        str(place.upstream_port),
-        *files,
-    ]
+    command = [sys.executable, "-P", "-m", module, str(place.port), str(place.upstream_port), *files]
     way = partial(_mutual_way, place) if place.mode == "mutual" else None
     return Program(command, env={"PYTHONPATH": str(ROOT)}, way=way)
 

@@ -1,12 +1,14 @@
 """What openClaude sets out to reach, and whether a run reached it. A target that is missed is shown as missed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from benchmarks.results import LIMIT, OURS, Results, Spread, spread
+from benchmarks.results import LIMIT, OURS, Results, Spread, number, spread
 
 LARGE: Final = "nginx-256k"
+FLOORS: Final = ("python-copy", "python-http")
+"""Programs in Python that do next to nothing: what they miss, no gateway in Python reaches."""
 RIVALS: Final = ("litellm", "claude-code-router", "portkey")
 
 
@@ -20,6 +22,7 @@ class Target:
         unit: what stands behind both numbers.
         found: what was measured, None where something is missing.
         digits: after the point.
+        floor: the same figure of those who do less, as text.
     """
 
     what: str
@@ -27,6 +30,7 @@ class Target:
     unit: str
     found: Spread | None
     digits: int = 2
+    floor: str = ""
 
     @property
     def met(self) -> bool:
@@ -41,6 +45,7 @@ class Target:
             f"≤ {self.limit:.3g} {self.unit}",
             measured,
             verdict,
+            self.floor,
         ]
 
 
@@ -58,7 +63,13 @@ def targets(results: Results) -> list[Target]:
 
 
 def _times(results: Results, what: str, row: str, limit: float, other: str = LIMIT) -> Target:
-    return Target(f"{what}: CPU", limit, f"× {other}", results.ratio(row, other))  # noqa: RUF001  times
+    floor = _floor(results, row, other, FLOORS)
+    return Target(f"{what}: CPU", limit, f"× {other}", results.ratio(row, other), floor=floor)  # noqa: RUF001  times
+
+
+def _floor(results: Results, row: str, other: str, names: Sequence[str], digits: int = 2) -> str:
+    found = [(name, results.ratio(row, other, of=name)) for name in names]
+    return ", ".join(f"{name} {number(ratio.median, digits)}" for name, ratio in found if ratio)
 
 
 def _plain(results: Results) -> Iterator[Target]:
@@ -121,17 +132,19 @@ def _best_peer(results: Results, row: str) -> str:
 
 def _rivals(results: Results) -> Iterator[Target]:
     for rival in RIVALS:
-        found = [
-            ratio
+        found = {
+            row: ratio
             for row in results.rows
             if not row.startswith("bedrock:") and (ratio := results.ratio(row, rival))
-        ]
-        worst = max(found, key=lambda ratio: ratio.median) if found else None
+        }
+        worst = max(found, key=lambda row: found[row].median, default="")
         yield Target(
-            f"Every pass-through row that {rival} delivers ({len(found)}), the worst: CPU",
+            f"Every pass-through row that {rival} delivers ({len(found)}), the worst ({worst}): CPU",
             0.1,
             f"× {rival}",  # noqa: RUF001  times
-            worst,
+            found.get(worst),
+            3,
+            _floor(results, worst, rival, (LIMIT,), 3),
         )
 
 

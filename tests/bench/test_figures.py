@@ -83,12 +83,23 @@ def test_a_failure_takes_back_what_was_measured_before() -> None:
 def test_a_target_is_met_by_the_median_only(cost: float, met: bool) -> None:
     first = targets.targets(found([cost, cost, 99.0], [1.0, 1.0, 1.0]))[0]
     assert first.met is met
-    assert first.cells()[-1] == ("met" if met else "**not met**")
+    assert first.cells()[3] == ("met" if met else "**not met**")
 
 
 def test_a_target_without_figures_is_neither_met_nor_missed() -> None:
     [*all_of_them] = targets.targets(Results())
-    assert {target.cells()[-1] for target in all_of_them} == {"not measured"}
+    assert {target.cells()[3] for target in all_of_them} == {"not measured"}
+
+
+def test_a_target_shows_what_those_reach_who_do_less() -> None:
+    results = found([2.0], [1.0])
+    results.add(ROW, "python-http", {"cpu_ms": 1.25})
+    results.add("http:json-1m@1", "litellm", {"cpu_ms": 4.0})
+    results.add("http:json-1m@1", "nginx", {"cpu_ms": 0.5})
+    results.add("http:json-1m@1", "openclaude", {"cpu_ms": 1.0})
+    shown = [target.cells()[4] for target in targets.targets(results)]
+    assert shown[0] == "python-http 1.25"
+    assert "nginx 0.125" in shown
 
 
 # the pages
