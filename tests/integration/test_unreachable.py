@@ -3,6 +3,7 @@
 import secrets
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -65,10 +66,12 @@ class Site:
             assert not holds(bytes(self.seen) + log, secret)
 
 
-def closed_port() -> int:
-    """A port of this machine that nothing listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+@contextmanager
+def closed_port() -> Iterator[int]:
+    """A port of this machine that nothing listens on. It is held, or a test next door could be given it."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield int(held.getsockname()[1])
 
 
 @dataclass
@@ -94,8 +97,7 @@ def untrusted(
     home = make_home(
         tmp_path_factory.mktemp("untrusted") / "home", "sk-ant-" + "oat01-" + secrets.token_hex(24)
     )
-    with World(anthropic_flaw=flaw, bedrock_flaw=flaw, keep_raw=True) as world:
-        dead = closed_port()
+    with World(anthropic_flaw=flaw, bedrock_flaw=flaw, keep_raw=True) as world, closed_port() as dead:
         connect_to = [
             entry if flaw else f"{entry.partition('=')[0]}=127.0.0.1:{dead}" for entry in world.connect_to
         ]
