@@ -31,7 +31,7 @@ from openclaude.launcher.state import open_state
 from support.patience import DEADLINE
 
 MIB = 1024 * 1024
-ORDINARY = 640 * 1024
+ORDINARY = 320 * 1024
 """Bytes of memory that a stream may cost the gateway (ARCHITECTURE.md, "Overload")."""
 STALLED = MIB
 """Bytes that a stream may cost whose client has stopped to read."""
