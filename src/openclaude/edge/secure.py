@@ -138,10 +138,11 @@ class SecureTransport(asyncio.Transport, asyncio.Protocol):
                 self._tls.write(data)
                 wire.write(self._outgoing.read())
                 return
-            view = memoryview(data)
+            view, records = memoryview(data), []
             while view:
                 view = view[self._tls.write(view[:RECORD]) :]
-                wire.write(self._outgoing.read())
+                records.append(self._outgoing.read())
+            wire.writelines(records)
         except ssl.SSLError as error:
             self._fail(error)
 

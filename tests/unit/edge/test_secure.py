@@ -27,11 +27,16 @@ class Wire(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__({"socket": "a socket"})
         self.written: list[bytes] = []
+        self.calls = 0
         self.did: list[str] = []
         self.limits: tuple[int | None, int | None] | None = None
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        self.written.append(bytes(data))
+        self.writelines((data,))
+
+    def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview]) -> None:
+        self.calls += 1
+        self.written += map(bytes, list_of_data)
 
     def taken(self) -> bytes:
         data = b"".join(self.written)
@@ -267,6 +272,14 @@ async def test_records_do_not_pile_up_in_openssls_buffers(scene: Scene) -> None:
     assert max(sizes) <= RECORD + 256
     assert max(map(len, scene.wire.written)) <= RECORD + 256
     assert PORTION <= 4 * RECORD
+
+
+async def test_the_records_of_one_write_leave_by_one_call_of_the_system(scene: Scene) -> None:
+    before = scene.wire.calls
+    scene.secure.write(LONG)
+    assert scene.wire.calls == before + 1
+    assert len(scene.wire.written) > 1
+    assert scene.heard() == LONG
 
 
 async def test_a_client_without_a_certificate_is_told_so_and_never_met() -> None:
