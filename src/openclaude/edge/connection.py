@@ -186,7 +186,7 @@ class UpstreamConnection(asyncio.Protocol):
             if self._body_done:
                 self._learn(data)
                 self._finish()
-            elif call.take is not None and data.endswith(_CRLF):
+            elif call.take is not None and not self._until_close and data.endswith(_CRLF):
                 # Each says how often it was called, now as well. Equally often: the parser stands between two chunks.
                 between = self.on_chunk_header() == self.on_chunk_complete()
                 self._passing = call.take if between and self._call is call else None

@@ -91,6 +91,15 @@ async def test_what_looks_like_a_chunk_inside_of_one_is_data() -> None:
     assert heard.told == [200, b"first", inner, inner, inner, "complete"]
 
 
+async def test_what_looks_like_a_chunk_in_an_answer_without_chunks_is_data() -> None:
+    connection, heard, _, _ = asking()
+    for read in (b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", b"first\r\n", framed(b"abc")):
+        connection.data_received(read)
+    connection.eof_received()
+    connection.connection_lost(None)
+    assert heard.told == [200, b"first\r\n", framed(b"abc"), "complete"]
+
+
 async def test_what_looks_like_a_chunk_may_be_the_rest_of_a_size_and_what_follows_it() -> None:
     connection, heard, _, _ = asking()
     for read in (HEAD + framed(b"first") + b"1", b"3\r\nabc\r\n", b"x" * 14 + b"\r\n", END):
