@@ -206,8 +206,11 @@ class SecureTransport(asyncio.Transport, asyncio.Protocol):
     # inner workings
 
     def _take_in(self, view: memoryview) -> None:
-        """A long read, or one of the handshake. The application gets what it holds in one piece."""
-        pieces: list[bytes] = []
+        """A long read, or one of the handshake. The application gets what it holds in one piece.
+
+        It hears of the connection only when all is decrypted: `unwrap` reads too, and nothing can be read once it met data.
+        """
+        known, pieces = self._shaken, list[bytes]()
         while view and not self._closing and pieces[-1:] != [b""]:
             self._incoming.write(view[:PORTION])
             view = view[PORTION:]
@@ -215,6 +218,8 @@ class SecureTransport(asyncio.Transport, asyncio.Protocol):
                 self._shake()
             if self._shaken:
                 pieces += self._decrypted()
+        if self._shaken and not known:
+            self._made()
         self._hand_over(pieces)
 
     def _decrypted(self) -> list[bytes]:
@@ -233,7 +238,7 @@ class SecureTransport(asyncio.Transport, asyncio.Protocol):
 
     def _hand_over(self, pieces: list[bytes]) -> None:
         self._flush()
-        if not pieces:
+        if not pieces or (self._closing and self._error is None):  # it wants no more
             return
         if data := b"".join(pieces):
             self.application.data_received(data)
@@ -255,6 +260,8 @@ class SecureTransport(asyncio.Transport, asyncio.Protocol):
             self._timer.cancel()
             self._timer = None
         self._shaken = True
+
+    def _made(self) -> None:
         self.application.connection_made(self)
         if self.ready is not None and not self.ready.done():
             self.ready.set_result(None)

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import ssl
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import cache
 
@@ -237,6 +237,51 @@ async def test_the_application_hears_nothing_before_the_handshake_and_then_what_
     assert scene.application.told == ["made"]
     assert scene.application.transport is scene.secure
     assert scene.application.read == (b"early" if version is ssl.TLSVersion.TLSv1_3 else b"")
+
+
+class Ending(Application):
+    """Ends the connection as soon as it is there."""
+
+    def __init__(self, end: Callable[[SecureTransport], None]) -> None:
+        super().__init__()
+        self.end = end
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        assert isinstance(transport, SecureTransport)
+        transport.write(b"refused")
+        self.end(transport)
+
+
+def ended_at_once(end: Callable[[SecureTransport], None], request: bytes) -> Scene:
+    """A server that ends a connection as soon as it is there; a request came with the end of the handshake."""
+    scene = Scene(dials=False)
+    scene.application = scene.secure.application = Ending(end)
+    with suppress(ssl.SSLWantReadError):
+        scene.peer.do_handshake()
+    scene.exchange()
+    scene.peer.do_handshake()
+    scene.says(request)
+    return scene
+
+
+@pytest.mark.parametrize("request_", [b"early", LONG], ids=["short", "long"])
+async def test_what_came_with_the_handshake_can_be_read_behind_an_end_of_writing(request_: bytes) -> None:
+    scene = ended_at_once(SecureTransport.write_eof, request_)
+    scene.says(b" and more")
+    assert scene.application.read == request_ + b" and more"
+    assert scene.heard() == b"refused"
+    assert scene.wire.did == ["write_eof"]
+
+
+@pytest.mark.parametrize("end", [SecureTransport.close, SecureTransport.abort])
+async def test_what_came_with_the_handshake_is_not_told_to_who_has_closed(
+    end: Callable[[SecureTransport], None],
+) -> None:
+    scene = ended_at_once(end, b"early")
+    assert scene.application.told == ["made"]
+    assert scene.application.reads == 0
+    assert scene.heard() == b"refused"
 
 
 async def test_who_dials_waits_for_the_handshake() -> None:
