@@ -7,6 +7,7 @@ the socket's own transport.
 """
 
 import asyncio
+import math
 import ssl
 from collections.abc import Iterable
 from contextlib import suppress
@@ -30,7 +31,8 @@ class SecureTransport(asyncio.Transport, asyncio.Protocol):
         context: what verifies the peer; a server's context without a `name`.
         application: whose bytes these are.
         name: the server that is dialled.
-        seconds: after which a handshake that is not done is given up.
+        seconds: after which a handshake that is not done is given up, and so is a closed connection of which the peer took
+            nothing more for as long.
         ready: done when the handshake is. Fails with `ssl.SSLError` or `OSError`.
     """
 
@@ -104,7 +106,8 @@ class SecureTransport(asyncio.Transport, asyncio.Protocol):
             self._hand_over([piece, *self._decrypted()] if piece else [piece])
 
     def eof_received(self) -> bool:
-        """The socket ended. What TLS has to say of it was said before, or never."""
+        """The socket ended. What TLS has to say of it was said before, or never. The socket's transport closes itself."""
+        self._wait_for_the_end()
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -156,22 +159,21 @@ class SecureTransport(asyncio.Transport, asyncio.Protocol):
         """Say that nothing more follows (close_notify), and close the sending half of the socket. Reading goes on."""
         if self._wire is None or self._closing or self._ended:
             return
-        self._ended = True
-        with suppress(ssl.SSLError):  # that the peer's own word is not there yet, which is not waited for
-            self._tls.unwrap()
-        self._flush()
+        self._take_leave()
         self._wire.write_eof()
 
     def close(self) -> None:
-        """As `write_eof`, and close the socket once everything has left."""
+        """Say that nothing more follows, and close the socket once everything has left."""
         if self._wire is None or self._closing:
             return
         if not self._shaken:
             self.abort()
             return
-        self.write_eof()
+        if not self._ended:
+            self._take_leave()
         self._closing = True
         self._wire.close()
+        self._wait_for_the_end()
 
     def abort(self) -> None:
         self._closing = True
@@ -278,3 +280,27 @@ class SecureTransport(asyncio.Transport, asyncio.Protocol):
         self._flush()
         if self._wire is not None:
             self._wire.close()
+        self._wait_for_the_end()
+
+    def _take_leave(self) -> None:
+        self._ended = True
+        with suppress(ssl.SSLError):  # that the peer's own word is not there yet, which is not waited for
+            self._tls.unwrap()
+        self._flush()
+
+    def _wait_for_the_end(self, left: float = math.inf) -> None:
+        """A peer that takes nothing of what is left for it must not keep the connection.
+
+        Args:
+            left: bytes that were left at the last look.
+        """
+        wire, loop = self._wire, asyncio.get_running_loop()
+        if wire is None:
+            return
+        size = wire.get_write_buffer_size()
+        if size >= left:
+            wire.abort()
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = loop.call_later(self._seconds, self._wait_for_the_end, size)

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import ssl
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import cache
 
@@ -239,51 +239,6 @@ async def test_the_application_hears_nothing_before_the_handshake_and_then_what_
     assert scene.application.read == (b"early" if version is ssl.TLSVersion.TLSv1_3 else b"")
 
 
-class Ending(Application):
-    """Ends the connection as soon as it is there."""
-
-    def __init__(self, end: Callable[[SecureTransport], None]) -> None:
-        super().__init__()
-        self.end = end
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        assert isinstance(transport, SecureTransport)
-        transport.write(b"refused")
-        self.end(transport)
-
-
-def ended_at_once(end: Callable[[SecureTransport], None], request: bytes) -> Scene:
-    """A server that ends a connection as soon as it is there; a request came with the end of the handshake."""
-    scene = Scene(dials=False)
-    scene.application = scene.secure.application = Ending(end)
-    with suppress(ssl.SSLWantReadError):
-        scene.peer.do_handshake()
-    scene.exchange()
-    scene.peer.do_handshake()
-    scene.says(request)
-    return scene
-
-
-@pytest.mark.parametrize("request_", [b"early", LONG], ids=["short", "long"])
-async def test_what_came_with_the_handshake_can_be_read_behind_an_end_of_writing(request_: bytes) -> None:
-    scene = ended_at_once(SecureTransport.write_eof, request_)
-    scene.says(b" and more")
-    assert scene.application.read == request_ + b" and more"
-    assert scene.heard() == b"refused"
-    assert scene.wire.did == ["write_eof"]
-
-
-@pytest.mark.parametrize("end", [SecureTransport.close, SecureTransport.abort])
-async def test_what_came_with_the_handshake_is_not_told_to_who_has_closed(
-    end: Callable[[SecureTransport], None],
-) -> None:
-    scene = ended_at_once(end, b"early")
-    assert scene.application.told == ["made"]
-    assert scene.application.reads == 0
-    assert scene.heard() == b"refused"
-
-
 async def test_who_dials_waits_for_the_handshake() -> None:
     scene = Scene()
     assert scene.ready is not None
@@ -383,7 +338,7 @@ async def test_the_peers_orderly_end_is_told_after_its_data_and_answered(scene: 
     scene.secure.data_received(scene.from_peer.read() + scene.peer_ends())
     assert scene.application.read == b"the end"
     assert scene.application.told == ["made", "eof"]
-    assert scene.wire.did == ["write_eof", "close"]
+    assert scene.wire.did == ["close"]
     with pytest.raises(ssl.SSLZeroReturnError):
         scene.heard()
     scene.secure.connection_lost(None)
@@ -468,7 +423,7 @@ async def test_closing_says_so_behind_what_was_written(scene: Scene) -> None:
     assert scene.secure.is_closing()
     assert scene.heard() == LONG
     scene.peer.unwrap()
-    assert scene.wire.did == ["write_eof", "close"]
+    assert scene.wire.did == ["close"]
 
 
 async def test_closing_before_the_handshake_is_done_cuts_the_connection() -> None:
