@@ -79,7 +79,7 @@ class EgressWall:
         if passed is not None and passed[0] == made_of:
             start = passed[1]
         else:
-            start = head_start(authorized)
+            start = _start(request.method, request.target, authorized.origin, request.headers.pairs, b"")
             try:
                 self._check(authorized, start, lines)
             except EgressError as error:

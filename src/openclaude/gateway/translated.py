@@ -198,8 +198,10 @@ class TranslatedExchange(SendingAgain):
             if status == 200:
                 call = self._expect_call()
                 message = call.whole(status, headers, body)
-                if not self._heard_of:
+                if self._health.breakers:
                     self._answers()
+                else:
+                    self._heard_of = True
                 self._answer_whole(call, message)
             else:
                 self._failed_answer(status, headers, body)

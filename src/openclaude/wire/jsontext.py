@@ -8,7 +8,7 @@ of an emoji, and no provider takes it. Output is UTF-8 without ASCII escapes.
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import MappingProxyType
@@ -43,9 +43,8 @@ def in_pieces() -> Iterator[None]:
         _IN_PIECES.reset(token)
 
 
-def is_in_pieces() -> bool:
-    """Whether JSON is read by many short calls here."""
-    return _IN_PIECES.get()
+is_in_pieces: Final[Callable[[], bool]] = _IN_PIECES.get
+"""Whether JSON is read by many short calls here."""
 
 
 class JsonError(ValueError):
@@ -130,8 +129,7 @@ class TextReader:
             found = msgspec.structs.astuple(self._decoder.decode(raw))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
-        texts = [b"" if text is _NOTHING else bytes(text) for text in found[self._shapes :]]
-        return found[: self._shapes], texts
+        return found[: self._shapes], list(map(bytes, found[self._shapes :]))
 
 
 def spliced(text: bytes) -> Any:

@@ -8,12 +8,16 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
+from typing import Final
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _ID = re.compile(r"[a-zA-Z0-9_.:-]{1,64}")
 _NOT_NAME = re.compile(r"[^a-zA-Z0-9_-]")
 _NOT_ID = re.compile(r"[^a-zA-Z0-9_.:-]")
 _KEPT = 55
+_new: Final = object.__new__
+is_safe_id: Final = _ID.fullmatch
+"""Whether Bedrock takes an id as it is."""
 
 
 def safe_id(original: str) -> str:
@@ -29,11 +33,9 @@ class Names:
 
     __slots__ = ("_by_original", "_by_sent", "_renamed", "_shared", "renames")
 
-    def __init__(self, originals: Iterable[str] = (), *, known: "Names | None" = None) -> None:
-        self._shared = known is not None
+    def __init__(self, originals: Iterable[str] = ()) -> None:
+        self._shared = False
         self.renames = False
-        if known is not None:
-            return  # see `copy`
         self._by_original: dict[str, str] = {}
         self._by_sent: dict[str, str] = {}
         self._renamed: dict[str, str] = {}
@@ -47,7 +49,8 @@ class Names:
 
     def copy(self) -> "Names":
         """The same names; what is added to the copy does not come here. Copied only when something is added."""
-        other = Names(known=self)
+        other: Names = _new(Names)
+        other._shared, other.renames = True, False
         other._by_original, other._by_sent, other._renamed = self._by_original, self._by_sent, self._renamed
         return other
 

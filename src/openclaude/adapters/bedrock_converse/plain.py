@@ -8,12 +8,12 @@ surrogates by msgspec, UTF-8 here.
 """
 
 import re
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from openclaude.adapters.bedrock_converse.blocks import NO_OUTPUT
-from openclaude.adapters.bedrock_converse.names import Names, safe_id
+from openclaude.adapters.bedrock_converse.names import Names, is_safe_id, safe_id
 from openclaude.adapters.bedrock_converse.pieces import is_blank
 from openclaude.adapters.profiles import Profile
 from openclaude.wire import jsontext
@@ -63,6 +63,7 @@ _NO_OUTPUT = b'{"text":"%b"}' % NO_OUTPUT.encode()
 _TEXT = b'{"text":', b',{"text":'
 _USE = tuple(comma + b'{"toolUse":{"toolUseId":"%b","name":"%b","input":' for comma in (b"", b","))
 _RESULT = tuple(comma + b'{"toolResult":{"toolUseId":"%b","content":[' for comma in (b"", b","))
+_made: Final = tuple.__new__
 _QUOTE, _OBJECT = b'"{'
 _shows = re.compile(rb'"(?: |\\[nrt])*[!#-\[\]-~]').match
 """Matches nearly every JSON string that is not blank."""
@@ -166,7 +167,8 @@ class _Writer:
         parts, answered = self._parts, 0
         for block in message.content:
             if isinstance(block, _Result):
-                sent_id = safe_id(block.tool_use_id)
+                told = block.tool_use_id
+                sent_id = told if is_safe_id(told) else safe_id(told)
                 if parts != answered or answered >= len(calls) or sent_id != calls[answered]:
                     return False
                 texts = _texts(block.content)
@@ -201,7 +203,8 @@ class _Writer:
             if isinstance(block, _Use):
                 if memoryview(block.input)[0] != _OBJECT:
                     return False
-                sent_id = safe_id(block.id)
+                told = block.id
+                sent_id = told if is_safe_id(told) else safe_id(told)
                 calls.append(sent_id)
                 self._called.add(block.name)
                 name = self._names.sent(block.name)
@@ -220,7 +223,7 @@ class _Writer:
         if not self._open or not self._parts:
             return None
         self._out.append(b"]}]")
-        return Conversation(self._out, self._called)
+        return _made(Conversation, (self._out, self._called))
 
     def _result(self, begin: bytes, texts: list[msgspec.Raw], *, failed: bool) -> None:
         out = self._out
@@ -243,7 +246,12 @@ def _texts(content: msgspec.Raw) -> list[msgspec.Raw] | None:
     """The texts of a content that is a string or a list of texts; None when it is something else."""
     if memoryview(content)[0] == _QUOTE:
         return [content] if _has_text(content) else []
+    found: list[msgspec.Raw] = []
     try:
-        return [block.text for block in _TEXTS(content) if _shows(block.text) or _has_text(block.text)]
+        for block in _TEXTS(content):
+            text = block.text
+            if _shows(text) or _has_text(text):
+                found.append(text)
     except msgspec.DecodeError:
         return None
+    return found

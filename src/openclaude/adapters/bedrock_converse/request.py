@@ -98,8 +98,8 @@ class Builder:
         Raises:
             ApiError: 400.
         """
-        if not self._serves_plain or not plain.is_utf8(raw):
-            return None
+        if not self._serves_plain or jsontext.is_in_pieces() or not plain.is_utf8(raw):
+            return None  # in pieces nothing is read here, and checking the whole would be one long call
         found = _PLAIN_READER.read(raw)
         if found is None:
             return None
@@ -112,7 +112,9 @@ class Builder:
         talk = plain.translate(messages or (), names)
         if talk is None:
             return None
-        system = self._system(system_text)
+        kept, system = self._latest_system
+        if system_text != kept:
+            system = self._system(system_text)
         if system is not None and not names.renames and tools.PLACEHOLDER not in talk.called:
             key = (bool(talk.called), limit, *texts)
             frame = self._frames.get(key, listed) or self._framed(key, listed, betas)
@@ -131,12 +133,10 @@ class Builder:
         return sealed(self._told(body, betas, Told(talk, names)))
 
     def _system(self, text: bytes) -> list[plain.Piece] | None:
-        """As `plain.system`; many clients say the same again and again."""
-        kept, pieces = self._latest_system
-        if text != kept:
-            pieces = plain.system(text)
-            if len(text) < _KEPT_SYSTEM:
-                self._latest_system = text, pieces
+        """As `plain.system`, and remembered: many clients say the same again and again."""
+        pieces = plain.system(text)
+        if len(text) < _KEPT_SYSTEM:
+            self._latest_system = text, pieces
         return pieces
 
     def _values(self, limit: int, texts: Iterable[bytes], listed: list[Any]) -> Json:
