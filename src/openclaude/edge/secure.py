@@ -43,6 +43,7 @@ class SecureTransport(asyncio.Transport, asyncio.Protocol):
         "_error",
         "_incoming",
         "_outgoing",
+        "_over",
         "_seconds",
         "_shaken",
         "_timer",
@@ -73,7 +74,7 @@ class SecureTransport(asyncio.Transport, asyncio.Protocol):
         )
         self._wire: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._shaken = self._ended = self._closing = False
+        self._shaken = self._ended = self._over = self._closing = False
         self._error: Exception | None = None
 
     # the protocol of the socket
@@ -181,7 +182,8 @@ class SecureTransport(asyncio.Transport, asyncio.Protocol):
             self._wire.abort()
 
     def is_closing(self) -> bool:
-        return self._closing or self._wire is None or self._wire.is_closing()
+        """Also while the last data is handed over, behind which the peer has ended: nothing new may be begun there."""
+        return self._closing or self._over or self._wire is None or self._wire.is_closing()
 
     def pause_reading(self) -> None:
         if self._wire is not None:
@@ -242,9 +244,10 @@ class SecureTransport(asyncio.Transport, asyncio.Protocol):
         self._flush()
         if not pieces or (self._closing and self._error is None):  # it wants no more
             return
+        self._over = not pieces[-1]
         if data := b"".join(pieces):
             self.application.data_received(data)
-        if not pieces[-1] and not self._closing:
+        if self._over and not self._closing:
             self.application.eof_received()
             self.close()
 

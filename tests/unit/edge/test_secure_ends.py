@@ -136,3 +136,20 @@ def test_the_end_of_a_peer_that_is_gone_already_is_no_error(
     assert application.read == b"all"
     assert application.told == ["made", "eof", "lost"]
     assert application.lost == [None]
+
+
+async def test_with_the_last_data_the_application_is_told_that_the_peer_has_ended() -> None:
+    class Asking(Application):
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            assert isinstance(self.transport, SecureTransport)
+            self.told.append("closing" if self.transport.is_closing() else "open")
+
+    scene = Scene()
+    scene.application = scene.secure.application = Asking()
+    scene.shake()
+    scene.says(b"first")
+    scene.peer.write(b"last")
+    scene.secure.data_received(scene.from_peer.read() + scene.peer_ends())
+    assert scene.application.told == ["made", "open", "closing", "eof"]
+    assert scene.wire.did == ["close"]
