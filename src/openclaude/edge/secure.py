@@ -115,7 +115,7 @@ class SecureTransport(asyncio.Transport, asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
         self._wire = None
-        exc = self._error or exc
+        exc, self._error = self._error or exc, None  # an error's traceback leads back here
         if self._shaken:
             self.application.connection_lost(exc)
         elif self.ready is not None and not self.ready.done():

@@ -1,8 +1,10 @@
 """How a connection of `edge/secure` ends: at its very beginning, with a peer that takes nothing more, with one that is gone."""
 
 import asyncio
+import gc
 import socket
 import ssl
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -153,3 +155,17 @@ async def test_with_the_last_data_the_application_is_told_that_the_peer_has_ende
     scene.secure.data_received(scene.from_peer.read() + scene.peer_ends())
     assert scene.application.told == ["made", "open", "closing", "eof"]
     assert scene.wire.did == ["close"]
+
+
+async def test_a_failed_handshake_leaves_nothing_for_the_garbage_collector() -> None:
+    scene = Scene(dials=False, mutual=True).shake()
+    assert scene.wire.did == ["close"]
+    application = weakref.ref(scene.application)
+    gc.collect()
+    gc.disable()
+    try:
+        scene.secure.connection_lost(None)
+        del scene
+        assert application() is None
+    finally:
+        gc.enable()
