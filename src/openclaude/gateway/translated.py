@@ -159,9 +159,9 @@ class TranslatedExchange(SendingAgain):
                 self._answer.record.upstream_request_id = value.decode("latin-1")[:80]
             elif key == b"date":
                 services.told_time(self._route.origin, http1.date(((name, value),)))
-        call = self._expect_call()
-        if status == 200 and call.streams:
-            self._decoder = self._decoder or call.stream(headers)
+        ready = self._ready or self._expect_ready()
+        if status == 200 and ready.call.streams:
+            self._decoder = self._decoder or ready.call.stream(headers)
         else:
             self._whole = WholeAnswer(status, headers)
 
@@ -196,7 +196,7 @@ class TranslatedExchange(SendingAgain):
         status, headers, body = whole.take() if whole is not None else (502, (), b"")
         try:
             if status == 200:
-                call = self._expect_call()
+                call = (self._ready or self._expect_ready()).call
                 message = call.whole(status, headers, body)
                 if self._health.breakers:
                     self._answers()
@@ -255,7 +255,9 @@ class TranslatedExchange(SendingAgain):
         self._let_go()
 
     def _answer_whole(self, call: ProviderCall, message: bytes) -> None:
-        self._disarm()
+        self._services.alarms.unset(self)
+        if self._timer is not None:
+            self._disarm()
         record, usage, notes = self._answer.record, call.usage, call.notes
         if usage is not None:
             record.input_tokens, record.output_tokens = usage.input_tokens, usage.output_tokens
@@ -266,7 +268,7 @@ class TranslatedExchange(SendingAgain):
         if notes is not record.notes:
             self._note(notes)
         if not call.wants_stream:
-            self._answer.whole(200, message, self._marks())
+            self._answer.whole(200, message, _model_header(self._route.upstream_model))
             self._let_go()
             return
         events = call.synthesize(message)

@@ -76,7 +76,7 @@ def message(body: bytes, model: str, identity: str) -> tuple[bytes, Usage] | Non
         model: the string the client asked for.
         identity: the message's id.
     """
-    if len(body) > _LONG or not is_utf8(body):
+    if len(body) > _LONG or not (body.isascii() or is_utf8(body)):
         return None
     try:
         found = _READ(body)
