@@ -5,11 +5,13 @@ another name. A pair lives for 90 days in a folder that is named after the secon
 made; from then on new sessions trust both, and the gateway serves the older one until shortly before its end. So a
 session of up to 30 days never meets a certificate it does not know.
 
-`cryptography` is imported when a pair is made, and at no other time.
+`cryptography` is imported when a pair is made, by a short process of its own: it would stay in the memory of a gateway, and in that of
+the worker which is forked from it, 14 MB in all.
 """
 
 import hashlib
 import os
+import sys
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -17,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from openclaude.launcher.files import private_dir, read_private, write_private
+from openclaude.launcher.files import StateError, private_dir, read_private, write_private
 from openclaude.launcher.state import State
 
 LIFE_SECONDS: Final = 90 * 24 * 3600
@@ -25,6 +27,7 @@ RENEW_SECONDS: Final = 30 * 24 * 3600
 """A pair with less than this left gets a successor."""
 MARGIN_SECONDS: Final = 300
 """A pair that ends within this time counts as gone."""
+_PYTHONS_OWN: Final = ("PYTHON", "LD_", "DYLD_", "PATH", "HOME")
 Clock = Callable[[], float]
 
 
@@ -141,14 +144,31 @@ def _clear(folder: Path, clock: Clock) -> None:
 
 def _make(folder: Path, now: int) -> None:
     """Make a pair in a folder of another name first, so that nobody meets half of one."""
-    from openclaude.launcher.leaves import issue  # noqa: PLC0415  cryptography costs what a launch should not pay
-
     ends = now + LIFE_SECONDS
     unfinished = private_dir(folder / f".{ends}.{os.urandom(6).hex()}")
-    server = issue(f"openClaude gateway {ends}", now, ends, server=True)
-    client = issue(f"openClaude client {ends}", now, ends, server=False)
-    write_private(unfinished / "server.pem", server.key + server.certificate)
-    write_private(unfinished / "server.crt", server.certificate)
-    write_private(unfinished / "client.crt", client.certificate)
-    write_private(unfinished / "client.key", client.key)
+    made = _issued(folder, now, ends)
+    write_private(unfinished / "server.pem", made["server key"] + made["server certificate"])
+    write_private(unfinished / "server.crt", made["server certificate"])
+    write_private(unfinished / "client.crt", made["client certificate"])
+    write_private(unfinished / "client.key", made["client key"])
     unfinished.rename(folder / str(ends))
+
+
+def _issued(folder: Path, now: int, ends: int) -> dict[str, bytes]:
+    """What `launcher.leaves` answers. It gets no more of the environment than Python needs."""
+    import json  # noqa: PLC0415  once in two months, as the next
+    import subprocess  # noqa: PLC0415
+
+    env = {name: value for name, value in os.environ.items() if name.startswith(_PYTHONS_OWN)}
+    command = (sys.executable, "-P", "-m", "openclaude.launcher.leaves", str(now), str(ends))
+    try:
+        done = subprocess.run(  # noqa: S603  our own program and two numbers
+            command, env=env, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=True
+        )
+        return {name: text.encode() for name, text in json.loads(done.stdout).items()}
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        said = getattr(error, "stderr", None) or b""
+        last = said.decode(errors="replace").strip().rpartition("\n")[2] or type(error).__name__
+        raise StateError(
+            folder, f"no certificates could be made for it ({last[:200]})", "install openclaude anew"
+        ) from None

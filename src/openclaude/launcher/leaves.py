@@ -1,7 +1,13 @@
-"""Makes self-signed leaf certificates. Import this module late: `cryptography` takes tens of milliseconds to load."""
+"""Makes the pair of leaf certificates, as a process of its own: `python -m openclaude.launcher.leaves BEGINS ENDS` (Unix times).
+
+Output: one JSON object on stdout, with `server certificate`, `server key`, `client certificate` and `client key`, each PEM. They go
+through a pipe and no file. Whoever imports this module imports `cryptography`, which takes tens of milliseconds and 10 MB.
+"""
 
 import datetime as dt
 import ipaddress
+import json
+import sys
 from dataclasses import dataclass, field
 
 from cryptography import x509
@@ -9,6 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from openclaude.launcher.hygiene import harden
 
 _EARLIER = dt.timedelta(hours=1)
 """Valid since an hour ago: a clock that is set back a little must not lock its user out."""
@@ -55,6 +63,18 @@ def issue(name: str, begins: int, ends: int, *, server: bool) -> Leaf:
     return Leaf(builder.sign(key, SHA256()).public_bytes(Encoding.PEM), private)
 
 
+def main() -> None:
+    """Make the pair that the command line asks for."""
+    harden()
+    begins, ends = map(int, sys.argv[1:])
+    found = {}
+    for side, name in (("server", "gateway"), ("client", "client")):
+        leaf = issue(f"openClaude {name} {ends}", begins, ends, server=side == "server")
+        found[f"{side} certificate"] = leaf.certificate.decode()
+        found[f"{side} key"] = leaf.key.decode()
+    json.dump(found, sys.stdout)
+
+
 def _signatures_only() -> x509.KeyUsage:
     return x509.KeyUsage(
         digital_signature=True,
@@ -67,3 +87,7 @@ def _signatures_only() -> x509.KeyUsage:
         encipher_only=False,
         decipher_only=False,
     )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,3 +1,4 @@
+import json
 import os
 import stat
 import subprocess
@@ -117,8 +118,10 @@ def test_many_processes_at_once_make_one_pair(tmp_path: Path) -> None:
     assert len({process.communicate(timeout=DEADLINE)[0] for process in running}) == 1
 
 
-def test_a_found_pair_costs_no_cryptography(state: State) -> None:
-    certificates.ensure(state)
+@pytest.mark.parametrize("found", [True, False], ids=["found", "made"])
+def test_a_pair_leaves_no_cryptography_in_the_process(state: State, found: bool) -> None:
+    if found:
+        certificates.ensure(state)
     program = (
         "import sys; from pathlib import Path; from openclaude.launcher import certificates, state\n"
         "assert certificates.ensure(state.open_state(Path(sys.argv[1])))\n"
@@ -128,6 +131,31 @@ def test_a_found_pair_costs_no_cryptography(state: State) -> None:
         [sys.executable, "-c", program, str(state.home)], capture_output=True, text=True, check=True
     )
     assert done.stdout == "False\n"
+
+
+def test_the_process_that_makes_a_pair_tells_it_and_writes_no_file(
+    tmp_path: Path,
+) -> None:
+    env = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-P", "-m", "openclaude.launcher.leaves", "1000", "2000"]
+    done = subprocess.run(command, capture_output=True, check=True, cwd=tmp_path, env=env)
+    made = json.loads(done.stdout)
+    for side in ("server", "client"):
+        assert made[f"{side} certificate"].startswith("-----BEGIN CERTIFICATE-----")
+        assert "KEY-----" in made[f"{side} key"]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_pair_that_cannot_be_made_is_told_with_its_cause_and_leaves_none(state: State) -> None:
+    before = sys.executable
+    sys.executable = "/bin/false"
+    try:
+        with pytest.raises(StateError, match="no certificates could be made for it"):
+            certificates.ensure(state)
+    finally:
+        sys.executable = before
+    assert certificates.pairs(state) == ()
+    assert certificates.ensure(state)
 
 
 @pytest.mark.parametrize("name", ["server.pem", "server.crt", "client.crt", "client.key"])
