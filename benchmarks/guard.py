@@ -62,8 +62,8 @@ def verdicts(results: Results, recorded: Mapping[str, float]) -> list[str]:
 
 
 def ratios(results: Results) -> dict[str, float]:
-    """The median ratio of each row."""
-    found = {row: results.ratio(row, LIMIT) for row in results.rows}
+    """The median ratio of each row, in the order of `ROWS`, whatever the order they were measured in."""
+    found = {row: results.ratio(row, LIMIT) for row in ROWS}
     return {row: round(ratio.median, 2) for row, ratio in found.items() if ratio}
 
 

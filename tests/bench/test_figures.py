@@ -58,6 +58,19 @@ def test_the_guard_fails_as_a_command_against_a_record_that_nothing_could_reach(
     assert guard.main(["--recorded", str(record)], measured=measured) == 0
 
 
+def test_the_guard_records_its_rows_in_their_own_order(tmp_path: Path) -> None:
+    def measured(rows: list[str], **_: float) -> Results:
+        results = Results()
+        for row in reversed(rows):
+            results.add(row, "openclaude", {"cpu_ms": 2.0})
+            results.add(row, "nginx", {"cpu_ms": 1.0})
+        return results
+
+    record = tmp_path / "recorded.json"
+    assert guard.main(["--record", "--recorded", str(record)], measured=measured) == 0
+    assert list(json.loads(record.read_text()).items()) == [(row, 2.0) for row in guard.ROWS]
+
+
 def test_the_record_names_rows_that_exist() -> None:
     recorded = json.loads(RECORDED.read_text())
     assert list(recorded) == list(guard.ROWS)
