@@ -160,7 +160,9 @@ def test_a_session_keeps_its_own_aws_environment_when_the_worker_is_replaced(
         lambda: kill(facts(own)["worker"]),
         lambda: daemon.restart(own.home.state()),
     ):
+        before = facts(own)["worker"]
         end()
+        until("the worker is gone", lambda before=before: not Path(f"/proc/{before}").exists())
         body = own.body("bedrock", lambda _: say("paid by the session"), stream=False)
         with Client(led) as client:
             client.post("/v1/messages", own.headers(), body)
