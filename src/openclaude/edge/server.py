@@ -17,6 +17,7 @@ from openclaude.edge.names import request_id
 from openclaude.edge.presence import left
 from openclaude.edge.reading import Owner, RequestReader
 from openclaude.wire import http1
+from openclaude.wire.chunks import framed
 
 WRITE_HIGH: Final = 256 * 1024
 """Bytes a client may leave unread before its provider is no longer read."""
@@ -125,7 +126,7 @@ class ClientConnection(RequestReader, asyncio.Protocol):
         if transport is None or self._bodyless or not data:
             return
         if self._chunked_answer:
-            transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+            transport.write(framed(data))
             return
         head = self._head
         if head:

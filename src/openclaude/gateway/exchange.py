@@ -239,10 +239,8 @@ class Answer:
         services = self.services
         services.in_flight -= 1
         services.served += 1
-        kept = self._kept
-        if kept:
-            services.bodies.kept -= kept
-            self._kept = 0
+        if self._kept:
+            self.let_go()
         record = self.record
         record.outcome = outcome
         record.total = services.clock.monotonic() - self.started_at

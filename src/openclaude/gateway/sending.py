@@ -90,5 +90,4 @@ class Sending(BodyAtHand, ABC):
         return self._ready
 
     def _expect_call(self) -> ProviderCall:
-        ready = self._ready
-        return self._expect_ready().call if ready is None else ready.call
+        return self._expect_ready().call

@@ -159,7 +159,7 @@ class TranslatedExchange(SendingAgain):
                 self._answer.record.upstream_request_id = value.decode("latin-1")[:80]
             elif key == b"date":
                 services.told_time(self._route.origin, http1.date(((name, value),)))
-        ready = self._ready or self._expect_ready()
+        ready = self._expect_ready()
         if status == 200 and ready.call.streams:
             self._decoder = self._decoder or ready.call.stream(headers)
         else:
@@ -196,7 +196,7 @@ class TranslatedExchange(SendingAgain):
         status, headers, body = whole.take() if whole is not None else (502, (), b"")
         try:
             if status == 200:
-                call = (self._ready or self._expect_ready()).call
+                call = self._expect_call()
                 message = call.whole(status, headers, body)
                 if self._health.breakers:
                     self._answers()

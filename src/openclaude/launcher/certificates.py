@@ -145,8 +145,8 @@ def _clear(folder: Path, clock: Clock) -> None:
 def _make(folder: Path, now: int) -> None:
     """Make a pair in a folder of another name first, so that nobody meets half of one."""
     ends = now + LIFE_SECONDS
-    unfinished = private_dir(folder / f".{ends}.{os.urandom(6).hex()}")
     made = _issued(folder, now, ends)
+    unfinished = private_dir(folder / f".{ends}.{os.urandom(6).hex()}")
     write_private(unfinished / "server.pem", made["server key"] + made["server certificate"])
     write_private(unfinished / "server.crt", made["server certificate"])
     write_private(unfinished / "client.crt", made["client certificate"])
