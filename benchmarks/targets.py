@@ -8,7 +8,7 @@ from benchmarks.results import LIMIT, OURS, Results, Spread, number, spread
 
 LARGE: Final = "nginx-256k"
 FLOORS: Final = ("python-copy", "python-http")
-"""Programs in Python that do next to nothing: what they miss, no gateway in Python reaches."""
+"""Programs in Python that do next to nothing; TLS is uvloop's for them."""
 RIVALS: Final = ("litellm", "claude-code-router", "portkey")
 
 

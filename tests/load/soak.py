@@ -32,7 +32,7 @@ from support.patience import DEADLINE
 
 MIB = 1024 * 1024
 ORDINARY = 320 * 1024
-"""Bytes of memory that a stream may cost the gateway (ARCHITECTURE.md, "Overload")."""
+"""Bytes of memory that a stream may cost the gateway after large uploads (ARCHITECTURE.md, "Overload")."""
 STALLED = MIB
 """Bytes that a stream may cost whose client has stopped to read."""
 LATE_P99 = 50
