@@ -175,6 +175,18 @@ def python_http(place: Place) -> Program:
     return _python(place, "benchmarks.parsing")
 
 
+@gateway(
+    "python-duties",
+    modes=MODES,
+    exact=True,
+    kind="limit",
+    facts=Facts(lambda: f"uvloop {metadata.version('uvloop')}"),
+)
+def python_duties(place: Place) -> Program:
+    """The duties of openClaude's pass-through way as flat as Python can do them: `duties.py`."""
+    return _python(place, "benchmarks.duties")
+
+
 def _python(place: Place, module: str) -> Program:
     made = place.certificates
     files = [] if place.mode == "http" else [str(made.authority)]

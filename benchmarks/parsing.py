@@ -122,6 +122,9 @@ class Near(asyncio.Protocol):
 class Relay:
     """Dials, and keeps the connections."""
 
+    near: type[Near] = Near
+    far: type[Far] = Far
+
     def __init__(self, upstream: int, tls: ssl.SSLContext | None) -> None:
         self.upstream = upstream
         self.tls = tls
@@ -129,7 +132,7 @@ class Relay:
         self.tasks: set[asyncio.Task[None]] = set()
 
     def accept(self) -> Near:
-        return Near(self.dial, self.idle)
+        return self.near(self.dial, self.idle)
 
     def dial(self, near: Near) -> None:
         task = asyncio.get_running_loop().create_task(self._dial(near))
@@ -139,7 +142,7 @@ class Relay:
     async def _dial(self, near: Near) -> None:
         name = "localhost" if self.tls else None
         _, far = await asyncio.get_running_loop().create_connection(
-            lambda: Far(self.idle), "127.0.0.1", self.upstream, ssl=self.tls, server_hostname=name
+            lambda: self.far(self.idle), "127.0.0.1", self.upstream, ssl=self.tls, server_hostname=name
         )
         near.join(far)
         near.send()

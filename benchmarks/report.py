@@ -91,14 +91,16 @@ def _floor(results: Results) -> list[str]:
     lines = []
     for row in rows.BY_KEY:
         ratios = [results.ratio(row, LIMIT, of=name) for name in (*targets.FLOORS, OURS)]
-        if all(ratios):
-            lines.append([f"`{row}`", *(ratio.text() for ratio in ratios if ratio)])
+        if ratios[0] and ratios[-1]:
+            lines.append([f"`{row}`", *(ratio.text() if ratio else tables.EMPTY for ratio in ratios)])
     return [
         (
             "`python-copy` is a Python program on the same event loop that copies bytes and looks at none of them; `python-http` parses them with "
-            "llhttp and keeps connections, without one rule. TLS is uvloop's for both, openClaude has a transport of its own. What "
-            "they take beyond nginx is Python's; what openClaude takes beyond them is openClaude's: rules for heads, routing, policy, "
-            "egress wall, metering, log. [The system calls](../ARCHITECTURE.md#what-the-hot-path-does) are as few as nginx's."
+            "llhttp and keeps connections, without one rule. `python-duties` does the duties of openClaude's way for a JSON request "
+            "that repeats its connection's head, flat, in two functions, and refuses nothing: no error, no limit of time, no reload. "
+            "TLS is uvloop's for all three, openClaude has a transport of its own. What `python-duties` takes beyond nginx is "
+            "what these duties cost in Python; what openClaude takes beyond it is the price of parts that can be read, tested "
+            "and changed one by one. [The system calls](../ARCHITECTURE.md#what-the-hot-path-does) are as few as nginx's."
         ),
         tables.markdown(
             ["row", *(f"{name} {tables.TIMES} {LIMIT}" for name in (*targets.FLOORS, OURS))], lines
@@ -165,7 +167,7 @@ def summary(results: Results) -> str:
             "CPU for each request, memory with 256 open streams, time to the first answer after a start:",
             tables.markdown(head, lines),
             (
-                f"{about['date']}, {about['machine']}; {versions}. `{LIMIT}`, `haproxy`, `python-copy` and `python-http` only forward and are the limit. Repeat "
+                f"{about['date']}, {about['machine']}; {versions}. `{LIMIT}`, `haproxy`, `python-copy`, `python-http` and `python-duties` are the limit. Repeat "
                 "it with `make bench`. All rows, TLS, targets met and missed: [RESULTS.md](benchmarks/RESULTS.md); how it is "
                 "measured: [benchmarks/README.md](benchmarks/README.md)."
             ),
