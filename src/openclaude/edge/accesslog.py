@@ -21,8 +21,10 @@ MAX_BYTES: Final = 5 * 1024 * 1024
 KEPT: Final = 2
 TICK: Final = 0.1
 """Seconds: so long lines of a burst are held at most, and so many of them a crash can lose."""
+_TICK_NS: Final = int(TICK * 1e9)
 BURST: Final = 16
-"""Lines written one by one in a tick; the further ones of it are written together. No session of a client has so many."""
+"""Lines written one by one in a tick; the further ones of it are put together and written as one, which takes less of a busy
+gateway. No session of a client has so many."""
 MOST_HELD: Final = 256
 _PLAIN: Final = re.compile(r"[!#-<>-\[\]-~]+")
 
@@ -118,7 +120,7 @@ class RotatingLog:
         self._later = later
         self._tick = 0
         self._burst = 0
-        self._held: list[str] = []
+        self._held: list[tuple[int, AccessRecord | str]] = []
         self._descriptor: int | None = None
         self._size = 0
         self.lost = 0
@@ -128,8 +130,8 @@ class RotatingLog:
         self._stamp = ""
 
     def write(self, record: AccessRecord) -> None:
-        """Log a request."""
-        self.line(request_line(record))
+        """Log a request, which is over."""
+        self._take(record)
 
     def event(self, name: str, **fields: str) -> None:
         """Log an event of the gateway's own life, and whatever is held before it."""
@@ -137,32 +139,39 @@ class RotatingLog:
         self.flush()
 
     def line(self, text: str) -> None:
+        self._take(text)
+
+    def _take(self, what: AccessRecord | str) -> None:
         now = time.time_ns()
-        second, nanoseconds = divmod(now, 1_000_000_000)
-        if second != self._second:
-            self._second = second
-            self._stamp = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-            self._follow()
-        line = f"{self._stamp}.{nanoseconds // 1_000_000:03d}Z {text}\n"
-        tick = now // 100_000_000
+        tick = now // _TICK_NS
         if tick != self._tick:
             self._tick, self._burst = tick, 0
         self._burst += 1
         held, later = self._held, self._later
         if later is None or (self._burst <= BURST and not held):
-            self._write(line, 1)
+            self._write(self._stamped(now, what), 1)
             return
         if not held:
             later(TICK, self.flush)
-        held.append(line)
+        held.append((now, what))
         if len(held) >= MOST_HELD:
             self.flush()
+
+    def _stamped(self, now: int, what: AccessRecord | str) -> str:
+        """The line as it stands in the file."""
+        second, nanoseconds = divmod(now, 1_000_000_000)
+        if second != self._second:
+            self._second = second
+            self._stamp = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+            self._follow()
+        text = what if isinstance(what, str) else request_line(what)
+        return f"{self._stamp}.{nanoseconds // 1_000_000:03d}Z {text}\n"
 
     def flush(self) -> None:
         """Write what is held."""
         if self._held:
             held, self._held = self._held, []
-            self._write("".join(held), len(held))
+            self._write("".join([self._stamped(now, what) for now, what in held]), len(held))
 
     def close(self) -> None:
         """Write what is held, and let go of the file."""

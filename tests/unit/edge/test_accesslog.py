@@ -241,6 +241,20 @@ def test_the_lines_of_a_burst_are_written_together_and_in_order(tmp_path: Path) 
     log.close()
 
 
+def test_the_requests_of_a_burst_have_each_their_own_line(tmp_path: Path) -> None:
+    timers, path = Timers(), tmp_path / "gateway.log"
+    log = RotatingLog(path, timers.later)
+    records = [
+        replace(RECORD, request_id=f"req_oc_{number}", total=number / 8) for number in range(BURST * 2)
+    ]
+    for record in records:
+        log.write(record)
+    timers.due.pop()()
+    lines = path.read_text().splitlines()
+    assert [line.partition(" ")[2] for line in lines] == [request_line(record) for record in records]
+    log.close()
+
+
 def test_few_lines_are_in_the_file_at_once(tmp_path: Path) -> None:
     timers, path = Timers(), tmp_path / "gateway.log"
     log = RotatingLog(path, timers.later)
