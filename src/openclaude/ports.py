@@ -33,6 +33,9 @@ class ClientSide(Protocol):
     def end(self) -> None:
         """The body is complete."""
 
+    def whole(self, status: int, headers: Sequence[Header], body: bytes) -> None:
+        """`start`, `write` and `end` at once, for a body that is there as a whole."""
+
     def abort(self) -> None:
         """Cut the connection, so that a broken answer cannot pass for a whole one."""
 

@@ -35,6 +35,11 @@ class FakeClient:
     def end(self) -> None:
         self.events.append("end")
 
+    def whole(self, status: int, headers: Sequence[Header], body: bytes) -> None:
+        self.start(status, headers, len(body))
+        self.write(body)
+        self.end()
+
     def abort(self) -> None:
         self.events.append("abort")
 

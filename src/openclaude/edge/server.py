@@ -97,6 +97,28 @@ class ClientConnection(RequestReader, asyncio.Protocol):
     # ClientSide
 
     def start(self, status: int, headers: Sequence[Header], length: int | None) -> None:
+        self._head = self._begun(status, headers, length)
+        if not length or self._bodyless:
+            self._send_head()
+        else:
+            # Most bodies begin in this turn: written as one they are one record of TLS and one buffer for the system.
+            self._server.loop.call_soon(self._send_head)
+
+    def whole(self, status: int, headers: Sequence[Header], body: bytes) -> None:
+        head = self._begun(status, headers, len(body))
+        transport = self._transport
+        if transport is not None:
+            if self._bodyless:
+                body = b""
+            if len(body) <= SMALL:
+                transport.write(head + body)
+            else:
+                transport.write(head)
+                transport.write(body)
+        self.end()
+
+    def _begun(self, status: int, headers: Sequence[Header], length: int | None) -> bytes:
+        """The head of an answer, which has begun."""
         if CLOSE in headers:
             self._close_after = True
             headers = [pair for pair in headers if pair != CLOSE]
@@ -109,12 +131,7 @@ class ClientConnection(RequestReader, asyncio.Protocol):
             self._chunked_answer = True
             last = b"transfer-encoding: chunked\r\n"
         last += _CLOSING if self._close_after else _CRLF
-        self._head = _CRLF.join((_STATUS_LINES[status], *map(_line, headers), last))
-        if not length or self._bodyless:
-            self._send_head()
-        else:
-            # Most bodies begin in this turn: written as one they are one record of TLS and one buffer for the system.
-            self._server.loop.call_soon(self._send_head)
+        return _CRLF.join((_STATUS_LINES[status], *map(_line, headers), last))
 
     def _send_head(self) -> None:
         head, self._head = self._head, b""
@@ -274,6 +291,4 @@ class ClientConnection(RequestReader, asyncio.Protocol):
         self._answer_error(full.status, full.type, full.message, full.headers())
 
     def _plain(self, status: int, body: bytes) -> None:
-        self.start(status, [(b"content-type", b"application/json")], len(body))
-        self.write(body)
-        self.end()
+        self.whole(status, [(b"content-type", b"application/json")], body)

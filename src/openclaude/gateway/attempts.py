@@ -339,6 +339,11 @@ class Trial(Answer):
         else:
             self._attempts.failed(self._held)
 
+    def at_once(self, status: int, headers: Sequence[Header], body: bytes) -> None:
+        self.start(status, headers, len(body))
+        self.write(body)
+        self.end()
+
     def abort(self) -> None:
         self.over = True
         self._real.abort()

@@ -233,8 +233,10 @@ class Answer:
         """The answer is over: tell the client, unless it knows, and write the log line, once."""
         if tell:
             self._client.end()
-        if self.over:
-            return
+        if not self.over:
+            self._over(outcome)
+
+    def _over(self, outcome: str) -> None:
         self.over = True
         services = self.services
         services.in_flight -= 1
@@ -244,7 +246,7 @@ class Answer:
         record = self.record
         record.outcome = outcome
         record.total = services.clock.monotonic() - self.started_at
-        services.log.write(self.record)
+        services.log.write(record)
 
     def abort(self) -> None:
         """Cut the connection: the provider's answer broke off, and the client must not take it for a whole one."""
@@ -273,9 +275,18 @@ class Answer:
     def whole(self, status: int, body: bytes, headers: Sequence[Header] = ()) -> None:
         """A complete JSON answer of our own or translated."""
         name = (b"request-id", self.request.id.encode())
-        self.start(status, (*JSON_HEADERS, name, *headers), len(body))
-        self.write(body)
-        self.end()
+        self.at_once(status, (*JSON_HEADERS, name, *headers), body)
+
+    def at_once(self, status: int, headers: Sequence[Header], body: bytes) -> None:
+        """`start`, `write` and `end` in one."""
+        record = self.record
+        self.started = True
+        record.status = status
+        record.bytes_out += len(body)
+        record.first_byte = self.services.clock.monotonic() - self.started_at
+        self._client.whole(status, (*headers, *self.marks), body)
+        if not self.over:
+            self._over("complete")
 
     def refuse(self, error: ApiError) -> None:
         """An error in the Anthropic form. What follows a refused request on its connection is not to be trusted."""

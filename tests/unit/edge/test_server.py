@@ -70,6 +70,27 @@ async def test_a_head_and_the_beginning_of_its_body_are_written_together(size: i
         writer.close()
 
 
+@pytest.mark.parametrize(("size", "bodies"), [(0, [0]), (SMALL, [SMALL]), (SMALL + 1, [0, SMALL + 1])])
+async def test_an_answer_that_is_there_as_a_whole_is_written_in_the_turn_it_is_given(
+    size: int, bodies: list[int]
+) -> None:
+    def answer(exchange: RecordedExchange) -> None:
+        exchange.client.whole(200, [(b"a", b"b")], b"a" * size)
+
+    async with serving(RecordingHandler(answer)) as served:
+        reader, writer = await served.connect()
+        await until(lambda: served.listener.connections)
+        connection = next(iter(served.listener._connections))
+        connection._transport = written = Written(connection._transport)  # type: ignore[assignment]
+        connection.data_received(served.head(Content_Length=b"1") + b"a")
+        head = b"HTTP/1.1 200 OK\r\na: b\r\ncontent-length: %d\r\n\r\n" % size
+        assert written.sizes[0] == len(head) + bodies[0]
+        assert written.sizes[1:] == bodies[1:]
+        assert await read_answer(reader) == head + b"a" * size
+        connection._transport = written._transport
+        writer.close()
+
+
 async def test_a_head_does_not_wait_for_its_body() -> None:
     def head_only(exchange: RecordedExchange) -> None:
         exchange.client.start(200, [], 3)
@@ -92,6 +113,12 @@ async def test_head_gets_the_head_of_an_answer_and_no_body() -> None:
         answer = await served.talk(raw)
         assert status(answer) == 200
         assert answer.endswith(b"\r\n\r\n")
+
+
+async def test_head_gets_no_body_of_an_answer_that_is_there_as_a_whole() -> None:
+    async with serving(RecordingHandler(lambda exchange: exchange.client.whole(200, [], b"{}"))) as served:
+        answer = await served.talk(served.head(b"/api/hello", b"HEAD", Connection=b"close"))
+        assert answer == b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n"
 
 
 async def test_a_client_that_leaves_is_reported_to_the_exchange() -> None:
