@@ -100,7 +100,14 @@ class UpstreamCall(Protocol):
 
 
 class Receiver(Protocol):
-    """Who is told what a provider answers. Exactly one of `complete` and `failed` ends it."""
+    """Who is told what a provider answers. Exactly one of `whole`, `complete` and `failed` ends it."""
+
+    __slots__ = ()
+
+    def whole(self, status: int, headers: Sequence[Header], body: bytes) -> bool:
+        """A whole response that came at once; False from those who want to hear of it by `head`, `data` and `complete`."""
+        del status, headers, body
+        return False
 
     def head(self, status: int, headers: Sequence[Header], length: int | None) -> None:
         """The response's head."""

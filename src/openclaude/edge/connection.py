@@ -284,10 +284,15 @@ class UpstreamConnection(asyncio.Protocol):
             return False
         try:
             if known is not None:
-                headers, self._missing, end = known
-                self._head_done = True
-                call.receiver.head(200, headers, self._missing)
+                headers, length, end = known
                 data = data[end:]
+                self._head_done = True
+                if len(data) == length and call.receiver.whole(200, headers, data):
+                    call.over = self._reusable = True
+                    self._finish()
+                    return True
+                self._missing = length
+                call.receiver.head(200, headers, length)
             more = len(data) - self._missing
             if more > 0:
                 data = data[: self._missing]  # whatever follows an answer, nobody asked for it

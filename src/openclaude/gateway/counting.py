@@ -15,7 +15,7 @@ from openclaude.gateway.exchange import HEAVY, Answer, Services, joined, weight
 from openclaude.gateway.late import is_ready
 from openclaude.gateway.refusals import upstream_request
 from openclaude.gateway.routes import SignedRoute
-from openclaude.ports import CountCall, Credential, Timer, TokenCount, UpstreamCall
+from openclaude.ports import CountCall, Credential, Receiver, Timer, TokenCount, UpstreamCall
 
 PATIENCE: Final = 10.0
 """Seconds for credentials and every attempt together."""
@@ -23,7 +23,7 @@ ESTIMATED: Final[Header] = (b"x-openclaude-token-count", b"estimate")
 _ANSWER_LIMIT: Final = 64 * 1024
 
 
-class CountExchange:
+class CountExchange(Receiver):
     """One request for a count."""
 
     def __init__(self, services: Services, answer: Answer, route: SignedRoute, model: str) -> None:

@@ -16,7 +16,7 @@ from openclaude.gateway.health import Health
 from openclaude.gateway.observers import HEAD, TAIL, note_usage
 from openclaude.gateway.retries import Fault
 from openclaude.gateway.routes import PassthroughRoute
-from openclaude.ports import UpstreamCall
+from openclaude.ports import Receiver, UpstreamCall
 from openclaude.wire.chunks import data_of
 
 IDLE: Final = 300.0
@@ -41,7 +41,7 @@ NO_CONTENT = ApiError(
 )
 
 
-class PassthroughExchange:
+class PassthroughExchange(Receiver):
     """One request on its way to the Anthropic API and back. It is sent as this is made.
 
     Args:
@@ -151,13 +151,9 @@ class PassthroughExchange:
             self._drop_upstream()
             self._answer.refuse(NO_CONTENT)
             return
-        answer, told = self._answer, self._route.adapter.shown(tuple(map(_NAME, headers)))
-        shown = told.pick(headers)
-        if told.request_id is not None:
-            answer.record.upstream_request_id = told.request_id(headers)[1].decode("latin-1")[:80]
-        if told.plan is not None and answer.request.endpoint is Endpoint.MESSAGES:
-            answer.told_plan(self._login, shown, told.plan(headers)[1])
-        if not told.encoded:
+        answer = self._answer
+        shown, clear = self._read(headers)
+        if clear:
             self._seen = b""
         answer.start(status, shown, length)
         if length is None and self._call is not None:
@@ -165,6 +161,32 @@ class PassthroughExchange:
             if write is not None:
                 self._write = write
                 self._call.pass_chunks(self._pass)
+
+    def whole(self, status: int, headers: Sequence[Header], body: bytes) -> bool:
+        if status != 200:
+            return False
+        if self._health.breakers:
+            self._reached()
+        shown, clear = self._read(headers)
+        record = self._answer.record
+        if clear and len(body) > HEAD:
+            note_usage(record, body[:HEAD])
+            note_usage(record, body[-TAIL:])
+        elif clear:
+            note_usage(record, body)
+        self._gone()
+        self._answer.at_once(status, shown, body)
+        return True
+
+    def _read(self, headers: Sequence[Header]) -> tuple[Sequence[Header], bool]:
+        """Note what an answer's headers say; those that the client is shown, and whether its body is in clear."""
+        answer, told = self._answer, self._route.adapter.shown(tuple(map(_NAME, headers)))
+        shown = told.pick(headers)
+        if told.request_id is not None:
+            answer.record.upstream_request_id = told.request_id(headers)[1].decode("latin-1")[:80]
+        if told.plan is not None and answer.request.endpoint is Endpoint.MESSAGES:
+            answer.told_plan(self._login, shown, told.plan(headers)[1])
+        return shown, not told.encoded
 
     def _pass(self, chunk: bytes) -> None:
         """A chunk as it stands, which most events of a stream are: the client gets it at once, all else can wait."""

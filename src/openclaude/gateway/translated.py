@@ -21,7 +21,7 @@ from openclaude.gateway.late import is_ready
 from openclaude.gateway.observers import with_usage
 from openclaude.gateway.retries import Fault
 from openclaude.gateway.whole import WholeAnswer
-from openclaude.ports import ProviderCall, UpstreamCall
+from openclaude.ports import ProviderCall, Receiver, UpstreamCall
 from openclaude.wire import http1
 from openclaude.wire.sse import PING
 
@@ -53,7 +53,7 @@ def _dialect_of(headers: SafeHeaders) -> tuple[bytes, bytes]:
     return b",".join(headers.get_all(b"anthropic-beta")), headers.get(b"anthropic-version") or b""
 
 
-class TranslatedExchange(SendingAgain):
+class TranslatedExchange(SendingAgain, Receiver):
     """One request on its way to Bedrock and back."""
 
     _upstream: UpstreamCall | None = None

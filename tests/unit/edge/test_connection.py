@@ -8,6 +8,7 @@ from openclaude.edge.call import Call
 from openclaude.edge.connection import UpstreamConnection
 from openclaude.edge.slices import SLICE
 from openclaude.edge.trouble import trouble
+from openclaude.ports import Receiver
 
 pytestmark = pytest.mark.anyio
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -61,7 +62,7 @@ class Keeper:
         return trouble(Origin("api.anthropic.com"), what)
 
 
-class Heard:
+class Heard(Receiver):
     """A receiver that keeps what it is told."""
 
     def __init__(self, on_complete=lambda: None) -> None:
@@ -88,6 +89,15 @@ class Heard:
 
     def upstream_drained(self) -> None:
         """It never is."""
+
+
+class Taking(Heard):
+    """A receiver that wants answers as a whole where they come so."""
+
+    def whole(self, status, headers, body) -> bool:
+        self.head(status, headers, len(body))
+        self.told += [body, "complete"] if body else ["complete"]
+        return True
 
 
 def connected() -> tuple[UpstreamConnection, Keeper, Wire]:
@@ -207,7 +217,9 @@ def altered() -> list[bytes]:
     return sorted(texts)
 
 
-def heard(pieces: list[bytes], *, known: bool) -> tuple[list[object], bool, list[str]]:
+def heard(
+    pieces: list[bytes], *, known: bool, listener: type[Heard] = Heard
+) -> tuple[list[object], bool, list[str]]:
     """What a receiver is told of an answer, whether the connection is kept, and what was reported.
 
     A `known` connection has read two answers of the form of `LIKE` before.
@@ -217,7 +229,7 @@ def heard(pieces: list[bytes], *, known: bool) -> tuple[list[object], bool, list
         ask(connection, Heard())
         connection.data_received(LIKE)
         keeper.idle.clear()
-    listening = Heard()
+    listening = listener()
     ask(connection, listening)
     for piece in pieces:
         connection.data_received(piece)
@@ -226,9 +238,12 @@ def heard(pieces: list[bytes], *, known: bool) -> tuple[list[object], bool, list
     return told, bool(keeper.idle) and not wire.closed, [str(each) for each in keeper.reported]
 
 
-async def test_a_head_of_a_known_form_is_read_as_llhttp_reads_it_whatever_byte_is_altered() -> None:
+@pytest.mark.parametrize("listener", [Heard, Taking])
+async def test_a_head_of_a_known_form_is_read_as_llhttp_reads_it_whatever_byte_is_altered(
+    listener: type[Heard],
+) -> None:
     for text in altered():
-        known, kept, reported = heard([text], known=True)
+        known, kept, reported = heard([text], known=True, listener=listener)
         read, reusable, _ = heard([text], known=False)
         assert (known, reported) == (read, []), text
         assert kept == reusable or (reusable and text.rstrip(b"\r\n") == LIKE), text
@@ -274,7 +289,13 @@ async def test_heads_that_are_never_alike_get_no_form() -> None:
     assert connection._form is None
 
 
-@pytest.mark.parametrize("where", ["head", "data", "complete"])
+async def test_an_answer_that_does_not_come_at_once_is_told_in_parts_to_those_who_want_it_whole() -> None:
+    for at in range(1, len(LIKE)):
+        pieces = [LIKE[:at], LIKE[at:]]
+        assert heard(pieces, known=True, listener=Taking) == heard(pieces, known=True), at
+
+
+@pytest.mark.parametrize("where", ["whole", "head", "data", "complete"])
 async def test_a_receiver_that_fails_in_an_answer_of_a_known_form_is_reported(where: str) -> None:
     connection, keeper, wire = connected()
     for _ in range(2):

@@ -29,6 +29,7 @@ from openclaude.edge.upstream import (
     Pool,
     UpstreamTransport,
 )
+from openclaude.ports import Receiver
 from support.patience import DEADLINE
 from support.rawupstream import Peer, RawUpstream
 
@@ -37,7 +38,7 @@ ANTHROPIC = Origin("api.anthropic.com")
 REQUEST = UpstreamRequest(b"POST", b"/v1/messages?beta=true", SafeHeaders([(b"X-App", b"cli")]), 5)
 
 
-class Witness:
+class Witness(Receiver):
     """A receiver that keeps the failures it is told of."""
 
     def __init__(self) -> None:

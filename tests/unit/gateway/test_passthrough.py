@@ -2,7 +2,7 @@ import pytest
 
 from openclaude.adapters.anthropic import AnthropicAdapter
 from openclaude.domain.errors import ApiError, upstream_unreachable
-from openclaude.domain.http import Endpoint, InboundRequest, SafeHeaders
+from openclaude.domain.http import Endpoint, Header, InboundRequest, SafeHeaders
 from support.gateway import Gateway
 
 
@@ -185,6 +185,45 @@ def test_usage_is_read_off_the_first_and_last_bytes_of_a_stream() -> None:
     call.receiver.data(b"567}}\n\n")
     call.receiver.complete()
     assert (gateway.log.records[0].input_tokens, gateway.log.records[0].output_tokens) == (1234, 567)
+
+
+HEADERS: list[Header] = [
+    (b"request-id", b"req_1"),
+    (b"X-Unknown", b"1"),
+    (b"anthropic-ratelimit-unified-status", b"allowed"),
+]
+
+
+@pytest.mark.parametrize("coded", [False, True])
+@pytest.mark.parametrize("filler", [0, 1, 2000, 4000, 5000, 200_000])
+def test_an_answer_that_comes_at_once_is_what_it_is_in_parts(filler: int, *, coded: bool) -> None:
+    usage = b'"usage":{"input_tokens":%d,"output_tokens":7}'
+    body = b'{%b,"content":"%b",%b}' % (usage % 1, b"x" * filler, usage % 5)
+    headers = [*HEADERS, (b"Content-Encoding", b"gzip")] if coded else HEADERS
+    ends = []
+    for whole in (True, False):
+        gateway = Gateway()
+        call = gateway.ask("claude-opus-5-5")
+        assert call is not None
+        if whole:
+            assert call.receiver.whole(200, headers, body)
+        else:
+            call.answer(200, body, headers)
+        assert not gateway.waits()
+        assert gateway.services.in_flight == 0
+        ends.append((gateway.client.status, gateway.client.headers, gateway.client.body, gateway.log.records))
+    assert ends[0] == ends[1]
+    assert ends[0][2] == body
+    assert ends[0][3][0].input_tokens == (None if coded else 5)
+
+
+@pytest.mark.parametrize("status", [204, 307, 500])
+def test_what_is_not_an_answer_is_told_in_parts(status: int) -> None:
+    gateway = Gateway()
+    call = gateway.ask("claude-opus-5-5")
+    assert call is not None
+    assert not call.receiver.whole(status, [], b"")
+    assert not gateway.client.events
 
 
 def test_a_compressed_answer_is_relayed_unread() -> None:
