@@ -8,7 +8,7 @@ of an emoji, and no provider takes it. Output is UTF-8 without ASCII escapes.
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import MappingProxyType
@@ -25,7 +25,6 @@ _MAY_HOLD_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
 
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw])
-_NOTHING: Final = msgspec.Raw()
 _PIECE: Final = 512 * 1024
 """Bytes that are read by one call; a text of more is taken apart first, as far as it has parts."""
 _LEVELS: Final = 2
@@ -109,16 +108,21 @@ class TextReader:
 
     Args:
         shapes: members that have a type (as msgspec understands types).
-        texts: members that are given as their bytes; others are skipped.
+        texts: members that are given as their bytes.
+        joined: members whose bytes are given in one piece, `BETWEEN` them; others are skipped.
     """
 
-    def __init__(self, shapes: Mapping[str, Any], texts: Iterable[str]) -> None:
+    BETWEEN: Final = b"\0"
+    """Stands in no JSON text."""
+
+    def __init__(self, shapes: Mapping[str, Any], texts: Sequence[str], joined: Iterable[str]) -> None:
         fields = [(name, shape | None, None) for name, shape in shapes.items()]
-        left = [(name, msgspec.Raw, _NOTHING) for name in texts]
+        left = [(name, msgspec.Raw, b"") for name in (*texts, *joined)]
         self._decoder = msgspec.json.Decoder(msgspec.defstruct("Texts", [*fields, *left], gc=False))
         self._shapes = len(fields)
+        self._texts = len(fields) + len(texts)
 
-    def read(self, raw: bytes) -> tuple[tuple[Any, ...], list[bytes]] | None:
+    def read(self, raw: bytes) -> tuple[tuple[Any, ...], list[bytes], bytes] | None:
         """The members with a shape, None for one that is not there, and the texts of the others, empty for those.
 
         None where only `loads` can tell what the text is, as `PartialReader.read`. The UTF-8 of texts was not checked.
@@ -129,7 +133,8 @@ class TextReader:
             found = msgspec.structs.astuple(self._decoder.decode(raw))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
-        return found[: self._shapes], list(map(bytes, found[self._shapes :]))
+        shapes, texts = self._shapes, self._texts
+        return found[:shapes], list(map(bytes, found[shapes:texts])), self.BETWEEN.join(found[texts:])
 
 
 def spliced(text: bytes) -> Any:

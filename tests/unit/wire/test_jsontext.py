@@ -143,3 +143,30 @@ def test_in_pieces_a_surrogate_is_cleaned_as_well() -> None:
     with jsontext.in_pieces():
         assert jsontext.loads(text) == {"a": "x" * 600_000 + "\ufffd"}
         assert jsontext.dumps({"a": ["\ud800"]}) == '{"a":["\ufffd"]}'.encode()
+
+
+READER = jsontext.TextReader({"limit": int}, ("tools",), ("model", "stream", "thinking"))
+
+
+def test_texts_are_read_alone_or_joined_in_their_order() -> None:
+    raw = b'{"stream":true, "other": 1, "tools": [ 1 ], "limit":5,"model":"m"}'
+    assert READER.read(raw) == ((5,), [b"[ 1 ]"], b'"m"\0true\0')
+    assert READER.read(b"{}") == ((None,), [b""], b"\0\0")
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"model":"a%bb"}',
+        b'{"model":"%b"}' % (b"-" * 40 + b"%b" + b"-" * 40),
+        b'{"model":%b1}',
+        b'{"model":1%b}',
+        b'{"thinking":{"a%b":1}}',
+        b'{"thinking":[1,%b2]}',
+        b'{"thinking":tr%bue}',
+        b'{"else":"%b"}',
+        b'{"else%b":1}',
+    ],
+)
+def test_what_stands_between_joined_texts_stands_in_none(raw: bytes) -> None:
+    assert READER.read(raw.replace(b"%b", READER.BETWEEN)) is None

@@ -7,6 +7,10 @@ from openclaude.adapters.bedrock_converse.response import ResponseState
 _KEPT: Final = 64
 
 
+Key = tuple[bool, int, bytes]
+"""What a frame is made of: whether the conversation calls tools, the limit of the answer, the texts of the other members."""
+
+
 class Frame(NamedTuple):
     """A translated request without its system prompt and its conversation.
 
@@ -27,19 +31,19 @@ class Frame(NamedTuple):
 
 
 class Frames:
-    """The frames seen last, by the texts of the members they are made of."""
+    """The frames seen last, by what they are made of."""
 
     __slots__ = ("_kept",)
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[Any, ...], Frame] = {}
+        self._kept: dict[tuple[int, Key], Frame] = {}
 
-    def get(self, texts: tuple[Any, ...], listed: list[Any]) -> Frame | None:
-        """The frame for these texts and this very list of tools."""
-        return self._kept.get((id(listed), texts))  # a frame keeps its list, so that no other one has this id
+    def get(self, key: Key, listed: list[Any]) -> Frame | None:
+        """The frame for this very list of tools."""
+        return self._kept.get((id(listed), key))  # a frame keeps its list, so that no other one has this id
 
-    def keep(self, texts: tuple[Any, ...], frame: Frame) -> None:
+    def keep(self, key: Key, frame: Frame) -> None:
         """Remember a frame; the oldest one gives way."""
-        self._kept[id(frame.listed), texts] = frame
+        self._kept[id(frame.listed), key] = frame
         if len(self._kept) > _KEPT:
             del self._kept[next(iter(self._kept))]

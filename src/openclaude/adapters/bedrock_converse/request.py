@@ -1,12 +1,11 @@
 """Messages request to Converse request: a pure function of the body, the capability profile and the route's names."""
 
-from collections.abc import Iterable
 from typing import Any, Final
 
 from openclaude.adapters.bedrock_converse import claude, plain, tools, validate
 from openclaude.adapters.bedrock_converse.assembly import Assembly, Told
 from openclaude.adapters.bedrock_converse.depth import bounded_depth
-from openclaude.adapters.bedrock_converse.frames import Frame, Frames
+from openclaude.adapters.bedrock_converse.frames import Frame, Frames, Key
 from openclaude.adapters.bedrock_converse.pieces import Json
 from openclaude.adapters.bedrock_converse.translation import Translation, sealed
 from openclaude.adapters.profiles import Profile
@@ -42,7 +41,7 @@ _KEPT_SYSTEM = 64 * 1024
 _READER = jsontext.PartialReader(FIELDS, "tools")
 _IN_FRAME = tuple(name for name in FIELDS if name not in ("messages", "max_tokens", "system"))
 _PLAIN_READER = jsontext.TextReader(
-    {"messages": plain.Messages, "max_tokens": int}, ("tools", "system", *_IN_FRAME)
+    {"messages": plain.Messages, "max_tokens": int}, ("tools", "system"), _IN_FRAME
 )
 _made: Final = tuple.__new__
 
@@ -103,7 +102,7 @@ class Builder:
         found = _PLAIN_READER.read(raw)
         if found is None:
             return None
-        (messages, limit), (tools_text, system_text, *texts) = found
+        (messages, limit), (tools_text, system_text), texts = found
         known = self._catalogs.found(tools_text or b"[]")
         if known is None or limit is None or limit <= 1:
             return None
@@ -116,7 +115,7 @@ class Builder:
         if system_text != kept:
             system = self._system(system_text)
         if system is not None and not names.renames and tools.PLACEHOLDER not in talk.called:
-            key = (bool(talk.called), limit, *texts)
+            key = bool(talk.called), limit, texts
             frame = self._frames.get(key, listed) or self._framed(key, listed, betas)
             if frame.rest:
                 payload = b"".join((b'{"messages":', *talk.messages, *system, frame.rest))
@@ -139,9 +138,9 @@ class Builder:
             self._latest_system = text, pieces
         return pieces
 
-    def _values(self, limit: int, texts: Iterable[bytes], listed: list[Any]) -> Json:
+    def _values(self, limit: int, texts: bytes, listed: list[Any]) -> Json:
         """A request's body without its conversation and its system prompt."""
-        there = zip(_IN_FRAME, texts, strict=True)
+        there = zip(_IN_FRAME, texts.split(_PLAIN_READER.BETWEEN), strict=True)
         body: Json = {name: jsontext.loads(text) for name, text in there if text}
         return {**body, "max_tokens": limit, "tools": listed}
 
@@ -152,13 +151,13 @@ class Builder:
         request = Assembly(body, betas, self._profile, self._catalogs, self._version, told)
         return request.translation(self._model_id, self._route)
 
-    def _framed(self, key: tuple[Any, ...], listed: list[Any], betas: bytes) -> Frame:
+    def _framed(self, key: Key, listed: list[Any], betas: bytes) -> Frame:
         """The frame of a request; it has no `rest` where that depends on the conversation or the system prompt.
 
         Raises:
             ApiError: 400.
         """
-        calls, limit, *texts = key
+        calls, limit, texts = key
         catalog = self._catalogs.read(listed)
         told = Told(plain.Conversation([], {""} if calls else set()), catalog.names.copy())
         made = self._told(self._values(limit, texts, listed), betas, told)
