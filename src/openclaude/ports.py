@@ -296,6 +296,9 @@ Credential = AwsKeys | RouteKey
 class SigningKeys(Protocol):
     """Where a signed route's credential comes from: AWS keys, or a Bedrock API key bound to the route's origin."""
 
+    def at_hand(self, session: str) -> Credential | None:
+        """What `fetch` would hand over at once, where that is known already; None where it has to be asked."""
+
     def fetch(self, session: str, then: Callable[[Credential | ApiError], None]) -> None:
         """Hand over what is valid now for a session: at once when it is at hand, else later on the same thread."""
 

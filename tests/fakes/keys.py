@@ -26,6 +26,9 @@ class FakeKeys:
         self.sessions: list[str] = []
         self.stale: object = None
 
+    def at_hand(self, _session: str) -> Credential | None:
+        return None
+
     def fetch(self, session: str, then: Then) -> None:
         self.sessions.append(session)
         if self.slow:

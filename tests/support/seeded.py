@@ -11,7 +11,7 @@ Edit = tuple[str, str, str]
 
 WALL_OFF: Edit = (
     "edge/egress.py",
-    "            self._check(authorized, start, lines)\n",
+    "            self._check(place, authorized, start, lines)\n",
     "            pass\n",
 )
 REMEMBER: tuple[Edit, ...] = (

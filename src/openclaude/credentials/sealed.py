@@ -135,12 +135,16 @@ class _KeyMaterial:
 
 
 class AwsKeys(Sealed):
-    """Keys that sign. `source` says where they were found (a botocore method name), never what they are."""
+    """Keys that sign.
 
-    __slots__ = ("source",)
+    `source` says where they were found (a botocore method name), never what they are; `named` is what the log calls them.
+    """
+
+    __slots__ = ("named", "source")
 
     def __init__(self, *, access_key: str, secret_key: str, token: str | None, source: str) -> None:
         self.source = source
+        self.named = f"aws signature ({source})"
         _vault.put(self, _KeyMaterial(access_key, secret_key, token))
         fingerprints.KNOWN.remember(secret_key.encode(), fingerprints.AWS_SECRET)
         fingerprints.KNOWN.remember((token or "").encode(), fingerprints.AWS_TOKEN)

@@ -244,9 +244,12 @@ class RouteKeys:
         self._origin = origin
         self._known = _Known()
 
+    def at_hand(self, session: str) -> AwsKeys | None:
+        return self._store.at_hand(session, self._known)
+
     def fetch(self, session: str, then: Then) -> None:
         """A route's own profile comes first, then an API key of the session, then AWS's default chain."""
-        keys = self._store.at_hand(session, self._known)
+        keys = self.at_hand(session)
         if keys is not None:
             then(keys)
             return

@@ -79,19 +79,25 @@ class EgressWall:
         if passed is not None and passed[0] == made_of:
             start = passed[1]
         else:
-            start = _start(request.method, request.target, authorized.origin, request.headers.pairs, b"")
+            latest = None if place is None else place.latest
+            start = latest[1] if latest is not None and latest[0] == made_of else _start_of(authorized)
             try:
-                self._check(authorized, start, lines)
+                self._check(place, authorized, start, lines)
             except EgressError as error:
                 self.count += 1
                 self._stopped(authorized.origin, authorized.credential_kind, error.found)
                 raise
-            credential.passed = made_of, start
+            credential.passed = passed = made_of, start
+            if place is not None:
+                place.latest = passed
         return b"%bContent-Length: %d\r\n%b\r\n" % (start, request.content_length, lines)
 
-    def _check(self, authorized: AuthorizedRequest, start: bytes, lines: bytes) -> None:
+    def _check(
+        self, place: "Destination | None", authorized: AuthorizedRequest, start: bytes, lines: bytes
+    ) -> None:
         """As `check`, but what was looked at before is not looked at again. No secret goes over the end of a line."""
-        place = self._table.get(authorized.origin) or Destination(authorized.origin, _NOTHING)
+        if place is None:
+            place = Destination(authorized.origin, _NOTHING)
         place.require(authorized.credential_kind)
         met = self._known.met
         if place.met != met:
@@ -127,9 +133,10 @@ class Destination:
         met: how many secrets were known when `passed` was begun.
         passed: beginnings of heads in which there is none of them.
         signed: stands for the beginning of the credential's lines that passed last.
+        latest: what the last head was made of, and its beginning. A signature's handle is a new one for each request.
     """
 
-    __slots__ = ("kinds", "met", "origin", "passed", "signed")
+    __slots__ = ("kinds", "latest", "met", "origin", "passed", "signed")
 
     def __init__(self, origin: Origin, kinds: frozenset[str]) -> None:
         self.origin = origin
@@ -137,6 +144,7 @@ class Destination:
         self.met = -1
         self.passed: set[bytes] = set()
         self.signed: int | None = None
+        self.latest: tuple[tuple[object, ...], bytes] | None = None
 
     def require(self, kind: str) -> None:
         """Raise `EgressError` for a kind of credential that has no business there."""
@@ -165,8 +173,12 @@ class Destination:
 
 def head_start(authorized: AuthorizedRequest, *more: bytes) -> bytes:
     """The head's beginning, built from empty: line, host, the adapter's headers. `more` stands right behind the host."""
+    return _start_of(authorized, b"".join(more))
+
+
+def _start_of(authorized: AuthorizedRequest, more: bytes = b"") -> bytes:
     request = authorized.request
-    return _start(request.method, request.target, authorized.origin, request.headers.pairs, b"".join(more))
+    return _start(request.method, request.target, authorized.origin, request.headers.pairs, more)
 
 
 @functools.lru_cache(maxsize=64)

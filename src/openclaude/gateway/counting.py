@@ -99,7 +99,7 @@ class CountExchange(Receiver):
             self._answer.record.credential = "bedrock key"
             authorized = KeyFor(credential).authorize(request)
         else:
-            self._answer.record.credential = f"aws signature ({credential.source})"
+            self._answer.record.credential = credential.named
             now = self._services.clock.now() + self._services.skew_of(self._route.origin)
             authorized = self._route.policy.authorize(request, credential, now)
         self._credential = credential

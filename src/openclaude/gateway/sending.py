@@ -64,7 +64,12 @@ class Sending(BodyAtHand, ABC):
         self._ready = ready
         if self._whole is not None:
             self._whole = None
-        self._route.keys.fetch(self._answer.request.session, partial(self._sign, ready))
+        keys, session = self._route.keys, self._answer.request.session
+        credential = keys.at_hand(session)
+        if credential is not None:
+            self._sign(ready, credential)
+        else:
+            keys.fetch(session, partial(self._sign, ready))
 
     def _sign(self, ready: Outgoing, credential: Credential | ApiError) -> None:
         if self._answer.over:
@@ -77,7 +82,7 @@ class Sending(BodyAtHand, ABC):
             self._answer.record.credential = "bedrock key"
             self._send(KeyFor(credential).authorize(ready.request), ready.call)
             return
-        self._answer.record.credential = f"aws signature ({credential.source})"
+        self._answer.record.credential = credential.named
         services, policy = self._services, self._route.policy
         now = services.clock.now()
         if services.skews:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
 from urllib.parse import quote
 
-from openclaude.domain.http import Header, UpstreamRequest
+from openclaude.domain.http import Header, SafeHeaders, UpstreamRequest
 
 SIGNED_NAMES = frozenset({b"content-type"})
 """Ordinary headers that take part in the signature. Proxies on the way may change the others."""
@@ -78,7 +78,7 @@ def sign(scope: Scope, request: UpstreamRequest, keys: Keys, now: datetime) -> b
     `now` is an aware time in UTC.
     """
     method, target, headers, _, body_sha256 = request
-    place = (int(now.timestamp()), scope, method, target, headers.pairs)
+    place = int(now.timestamp()), scope, method, target, headers
     begun = keys.begun.get(place)
     if begun is None:
         if len(keys.begun) >= _MOST_BEGUN:
@@ -92,14 +92,14 @@ def sign(scope: Scope, request: UpstreamRequest, keys: Keys, now: datetime) -> b
     return f"{lines}{outer.hexdigest()}\r\n".encode()
 
 
-def _begin(place: tuple[int, Scope, bytes, bytes, tuple[Header, ...]], keys: Keys) -> Begun:
+def _begin(place: tuple[int, Scope, bytes, bytes, SafeHeaders], keys: Keys) -> Begun:
     second, (region, service, host), method, target, headers = place
     token = keys.token
     stamp = datetime.fromtimestamp(second, UTC).strftime("%Y%m%dT%H%M%SZ")
     signed = {"host": host, "x-amz-date": stamp}
     if token is not None:
         signed["x-amz-security-token"] = token
-    canonical, names = _canonical_start(method, target, headers, signed)
+    canonical, names = _canonical_start(method, target, headers.pairs, signed)
     credential_scope = f"{stamp[:8]}/{region}/{service}/aws4_request"
     inner, outer = _keyed(_signing_key(keys.secret_key, stamp[:8], region, service))
     inner.update(f"AWS4-HMAC-SHA256\n{stamp}\n{credential_scope}\n".encode())

@@ -7,7 +7,7 @@ from openclaude.credentials.fingerprints import GATEWAY, Fingerprints
 from openclaude.credentials.policies import Passthrough, SignFor
 from openclaude.credentials.sealed import AuthorizedRequest, AwsKeys, ClientCredential, RouteKey, SealedLines
 from openclaude.domain.http import Header, Origin, SafeHeaders, UpstreamRequest
-from openclaude.edge.egress import ANTHROPIC, EgressError, EgressWall, refusal
+from openclaude.edge.egress import ANTHROPIC, EgressError, EgressWall, head_bytes, refusal
 
 BEDROCK = Origin("bedrock-runtime.us-west-2.amazonaws.com")
 OTHER = Origin("bedrock-runtime.eu-west-1.amazonaws.com")
@@ -226,6 +226,19 @@ def test_a_secret_beside_a_signature_is_stopped_whatever_passed_before(place: st
     assert not passes(leaking)
     assert not passes(leaking)
     assert passes(clean)
+
+
+def test_a_signed_head_says_what_its_own_request_says_whatever_left_before() -> None:
+    watched = Watched(BEDROCK, OTHER)
+    heads = [
+        authorized(origin, "aws-signature", *headers, target=target, lines=lines)
+        for origin in (BEDROCK, OTHER)
+        for headers in ([], [(b"accept", b"a")], [(b"accept", b"b")])
+        for target in (b"/model/a/converse", b"/model/b/converse")
+        for lines in (b"X-Amz-Date: 1\r\n", b"X-Amz-Date: 2\r\n")
+    ]
+    for each in (*heads, *reversed(heads), *heads[::3]):
+        assert watched.wall.head(each) == head_bytes(each)
 
 
 def test_what_one_wall_let_pass_is_looked_at_by_another(canary) -> None:
