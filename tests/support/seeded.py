@@ -67,11 +67,11 @@ KEY_LINES = (
     "credentials/policies.py",
     'return AuthorizedRequest(self._key.origin, request, "route-key", self._key)',
 )
-UPSTREAM_HEADERS = ("gateway/refusals.py", "        headers=_safe(call.headers),\n")
+UPSTREAM_HEADERS = ("gateway/refusals.py", "_safe(call.headers)")
 KIND = ("gateway/passthrough.py", 'self._answer.record.credential = f"client login ({credential.header})"')
 SIGNED_KIND = (
     "gateway/sending.py",
-    'self._answer.record.credential = f"aws signature ({credential.source})"',
+    "self._answer.record.credential = credential.named",
 )
 ALLOWED_ANSWERS = ("adapters/anthropic.py", '        b"x-should-retry",\n')
 WRITTEN = ("gateway/exchange.py", "        self.record.bytes_out += len(data)\n")
@@ -171,13 +171,13 @@ MUTANTS: tuple[Mutant, ...] = (
     _with_secrets(
         "the header list of the last route is used again",
         *UPSTREAM_HEADERS,
-        f'        headers=SafeHeaders((*call.headers, (b"x-client", {LOGIN}))),\n',
+        f'SafeHeaders((*call.headers, (b"x-client", {LOGIN})))',
     ),
     _with_secrets(
         "the login is in Bedrock's target",
         "gateway/refusals.py",
-        "        target=call.target,\n",
-        f'        target=call.target + b"?k=" + {LOGIN},\n',
+        'b"POST", call.target, ',
+        f'b"POST", call.target + b"?k=" + {LOGIN}, ',
     ),
     _change(
         "Bedrock gets the client's headers",

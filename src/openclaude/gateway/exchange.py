@@ -246,7 +246,7 @@ class Answer:
         record = self.record
         record.outcome = outcome
         record.total = services.clock.monotonic() - self.started_at
-        services.log.write(record)
+        services.log.write(self.record)
 
     def abort(self) -> None:
         """Cut the connection: the provider's answer broke off, and the client must not take it for a whole one."""

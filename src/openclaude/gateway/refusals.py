@@ -31,7 +31,7 @@ def outgoing(call: ProviderCall) -> Outgoing:
 
 def upstream_request(call: Sendable) -> UpstreamRequest:
     body = call.body
-    digest = _BLANK.copy()  # a third quicker than to look the algorithm up
+    digest = _BLANK.copy()  # to look the algorithm up takes longer
     digest.update(body)
     fields = b"POST", call.target, _safe(call.headers), len(body), digest.hexdigest()
     return _made(UpstreamRequest, fields)

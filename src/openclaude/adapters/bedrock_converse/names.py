@@ -16,8 +16,6 @@ _NOT_NAME = re.compile(r"[^a-zA-Z0-9_-]")
 _NOT_ID = re.compile(r"[^a-zA-Z0-9_.:-]")
 _KEPT = 55
 _new: Final = object.__new__
-is_safe_id: Final = _ID.fullmatch
-"""Whether Bedrock takes an id as it is."""
 
 
 def safe_id(original: str) -> str:

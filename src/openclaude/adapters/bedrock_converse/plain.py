@@ -8,12 +8,12 @@ surrogates by msgspec, UTF-8 here.
 """
 
 import re
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, final
 
 import msgspec
 
 from openclaude.adapters.bedrock_converse.blocks import NO_OUTPUT
-from openclaude.adapters.bedrock_converse.names import Names, is_safe_id, safe_id
+from openclaude.adapters.bedrock_converse.names import Names, safe_id
 from openclaude.adapters.bedrock_converse.pieces import is_blank
 from openclaude.adapters.profiles import Profile
 from openclaude.wire import jsontext
@@ -29,6 +29,7 @@ class _Use(msgspec.Struct, tag_field="type", tag="tool_use", gc=False):
     input: msgspec.Raw
 
 
+@final  # and asked for by `type(...) is`: `isinstance` calls the metaclass, for every block of another kind
 class _Result(msgspec.Struct, tag_field="type", tag="tool_result", gc=False):
     tool_use_id: str
     content: msgspec.Raw = msgspec.Raw(b'""')
@@ -104,18 +105,31 @@ def is_utf8(raw: bytes) -> bool:
 
 def translate(messages: Any, names: Names) -> Conversation | None:
     """The conversation for `messages`, read as `Messages`; None when it is not an ordinary one."""
-    writer = _Writer(names)
+    out: list[Piece] = []
+    called: set[str] = set()
+    calls: list[bytes] | None = []
+    is_open, parts = False, 0  # a user's turn, which messages of the user may go on with; its blocks
     for message in messages:
         kind = type(message)
         if kind is _Assistant:
-            ordinary = writer.assistant(message)
-        elif kind is _User:
-            ordinary = writer.user(message)
+            calls = _assistant(out, message, names, called) if parts else None
+            if calls is None:
+                return None
+            is_open, parts = False, 0
+            continue
+        if kind is _User:
+            if not is_open:
+                out.append(b',{"role":"user","content":[' if out else b'[{"role":"user","content":[')
+            parts = _user(out, message, calls or [], parts)
+            is_open, calls = True, []
         else:
-            ordinary = writer.system(message)
-        if not ordinary:
+            parts = _reminder(out, message, parts) if is_open else -1
+        if parts < 0:
             return None
-    return writer.finished()
+    if not parts:
+        return None
+    out.append(b"]}]")
+    return _made(Conversation, (out, called))
 
 
 def system(text: bytes) -> list[Piece] | None:
@@ -141,98 +155,71 @@ def _is_attribution(text: msgspec.Raw) -> bool:
     return beginning == ATTRIBUTION.encode()
 
 
-class _Writer:
-    """Writes turn after turn. A method's answer says whether the message was an ordinary one."""
+# Each of these writes a message. A number is that of the blocks of the user's turn, less than none for what is not ordinary.
 
-    __slots__ = ("_called", "_calls", "_names", "_open", "_out", "_parts")
 
-    def __init__(self, names: Names) -> None:
-        self._names = names
-        self._out: list[Piece] = []
-        self._open = False
-        """Whether a user's turn is open; messages of the user may follow one another."""
-        self._parts = 0
-        """Blocks of the open turn."""
-        self._calls: list[str] = []
-        self._called: set[str] = set()
+def _user(out: list[Piece], message: _User, calls: list[bytes], parts: int) -> int:
+    answered = 0
+    for block in message.content:
+        if type(block) is _Result:
+            if parts != answered or answered >= len(calls):
+                return -1
+            told, sent_id = block.tool_use_id, calls[answered]
+            if told.encode() != sent_id and safe_id(told).encode() != sent_id:
+                return -1
+            texts = _texts(block.content)
+            if texts is None:
+                return -1
+            _result(out, _RESULT[parts > 0] % sent_id, texts, failed=block.is_error)
+            answered += 1
+            parts += 1
+        elif _shows(block.text) or _has_text(block.text):
+            out += (_TEXT[parts > 0], block.text, b"}")
+            parts += 1
+    return parts if answered == len(calls) else -1
 
-    def user(self, message: _User) -> bool:
-        calls, self._calls = self._calls, []
-        out = self._out
-        if not self._open:
-            out.append(b',{"role":"user","content":[' if out else b'[{"role":"user","content":[')
-            self._open, self._parts = True, 0
-        elif calls:
-            return False
-        parts, answered = self._parts, 0
-        for block in message.content:
-            if isinstance(block, _Result):
-                told = block.tool_use_id
-                sent_id = told if is_safe_id(told) else safe_id(told)
-                if parts != answered or answered >= len(calls) or sent_id != calls[answered]:
-                    return False
-                texts = _texts(block.content)
-                if texts is None:
-                    return False
-                self._result(_RESULT[parts > 0] % sent_id.encode(), texts, failed=block.is_error)
-                answered += 1
-                parts += 1
-            elif _shows(block.text) or _has_text(block.text):
-                out += (_TEXT[parts > 0], block.text, b"}")
-                parts += 1
-        self._parts = parts
-        return answered == len(calls)
 
-    def system(self, message: _System) -> bool:
-        """A reminder in the midst of the conversation belongs to the user's turn it follows."""
-        texts = _texts(message.content) if self._open else None
-        for text in texts or ():
-            begin = _TEXT[self._parts > 0] + b'"<system-reminder>\\n'
-            self._out += (begin, bytes(text)[1:-1], b'\\n</system-reminder>"}')
-            self._parts += 1
-        return texts is not None
+def _result(out: list[Piece], begin: bytes, texts: list[msgspec.Raw], *, failed: bool) -> None:
+    for text in texts:
+        out += (begin + b'{"text":', text, b"}")
+        begin = b","
+    if not texts:
+        out.append(begin + _NO_OUTPUT)
+    out.append(b'],"status":"error"}}' if failed else b"]}}")
 
-    def assistant(self, message: _Assistant) -> bool:
-        if not self._open or not self._parts:
-            return False
-        self._open, parts = False, 0
-        out = self._out
-        out.append(b']},{"role":"assistant","content":[')
-        calls: list[str] = []
-        for block in message.content:
-            if isinstance(block, _Use):
-                if memoryview(block.input)[0] != _OBJECT:
-                    return False
-                told = block.id
-                sent_id = told if is_safe_id(told) else safe_id(told)
-                calls.append(sent_id)
-                self._called.add(block.name)
-                name = self._names.sent(block.name)
-                out += (_USE[parts > 0] % (sent_id.encode(), name.encode()), block.input, b"}}")
-                parts += 1
-            elif isinstance(block, _Text) and (_shows(block.text) or _has_text(block.text)):
-                if calls:
-                    return False
-                out += (_TEXT[parts > 0], block.text, b"}")
-                parts += 1
-        out.append(b"]}")
-        self._calls = calls
-        return parts > 0 and (len(calls) < 2 or len(set(calls)) == len(calls))
 
-    def finished(self) -> Conversation | None:
-        if not self._open or not self._parts:
-            return None
-        self._out.append(b"]}]")
-        return _made(Conversation, (self._out, self._called))
+def _reminder(out: list[Piece], message: _System, parts: int) -> int:
+    """A reminder in the midst of the conversation belongs to the user's turn it follows."""
+    texts = _texts(message.content)
+    for text in texts or ():
+        begin = _TEXT[parts > 0] + b'"<system-reminder>\\n'
+        out += (begin, bytes(text)[1:-1], b'\\n</system-reminder>"}')
+        parts += 1
+    return -1 if texts is None else parts
 
-    def _result(self, begin: bytes, texts: list[msgspec.Raw], *, failed: bool) -> None:
-        out = self._out
-        for text in texts:
-            out += (begin + b'{"text":', text, b"}")
-            begin = b","
-        if not texts:
-            out.append(begin + _NO_OUTPUT)
-        out.append(b'],"status":"error"}}' if failed else b"]}}")
+
+def _assistant(out: list[Piece], message: _Assistant, names: Names, called: set[str]) -> list[bytes] | None:
+    """The ids of the calls it writes, as they are sent; None for a message that is not ordinary."""
+    out.append(b']},{"role":"assistant","content":[')
+    calls: list[bytes] = []
+    blank = True
+    for block in message.content:
+        if type(block) is _Use:
+            if memoryview(block.input)[0] != _OBJECT:
+                return None
+            sent_id = safe_id(block.id).encode()
+            calls.append(sent_id)
+            called.add(block.name)
+            name = names.sent(block.name).encode()
+            out += (_USE[not blank] % (sent_id, name), block.input, b"}}")
+            blank = False
+        elif type(block) is _Text and (_shows(block.text) or _has_text(block.text)):
+            if calls:
+                return None
+            out += (_TEXT[not blank], block.text, b"}")
+            blank = False
+    out.append(b"]}")
+    return None if blank or (len(calls) > 1 and len(set(calls)) < len(calls)) else calls
 
 
 def _has_text(raw: msgspec.Raw) -> bool:
