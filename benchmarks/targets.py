@@ -144,7 +144,7 @@ def _rivals(results: Results) -> Iterator[Target]:
             f"× {rival}",  # noqa: RUF001  times
             found.get(worst),
             3,
-            _floor(results, worst, rival, (LIMIT,), 3),
+            _floor(results, worst, rival, (LIMIT, *FLOORS), 3),
         )
 
 
