@@ -26,7 +26,8 @@ from openclaude.gateway.exchange import FINISHED, HEAVY, Answer
 from openclaude.gateway.opening import exact_model, opened
 from openclaude.gateway.passthrough import PassthroughExchange
 from openclaude.gateway.routes import Route, SignedRoute
-from openclaude.gateway.ways import Relay, Routing, Way, Ways
+from openclaude.gateway.translated import TranslatedExchange
+from openclaude.gateway.ways import Relay, Routing, Signed, Way, Ways
 from openclaude.ports import Exchange
 
 NO_ROUTE: Final = "no route"
@@ -148,6 +149,9 @@ class Intake:
         if way.relay is not None:
             self._relay(way, way.relay, prefix, length)
             return
+        if way.signed is not None and self._answer.request.endpoint is Endpoint.MESSAGES:
+            self._translate(way, way.signed, prefix)
+            return
         field = tuple.__new__(ModelField, (way.name, found.start(1) - 1, found.end(1) + 1))
         if way.decision is None and way.final:
             self._unrouted(field)
@@ -229,6 +233,18 @@ class Intake:
             self._held = []
             answer.let_go()
         self._next = PassthroughExchange(answer, relay.route, relay.health, self._credential, held, length)
+
+    def _translate(self, way: Way, signed: Signed, held: bytes) -> None:
+        """What `_open` does, for a way on which all of it is known."""
+        answer, route = self._answer, signed.route
+        record = answer.record
+        record.model, record.slot = way.shown, way.slot
+        record.route, record.upstream_model, record.reason = route.name, route.upstream_model, signed.reason
+        answer.marks = signed.marks
+        self._held = []
+        exchange = TranslatedExchange(answer.services, answer, route, signed.model, signed.health)
+        exchange.body(held)
+        self._next = exchange
 
     def _open(self, decision: Decision[Route], held: bytes, field: ModelField, way: Way, length: int) -> None:
         """Begin the exchange with `held` of a body of this length; `way` is that of the model the client asks for."""

@@ -9,6 +9,7 @@ from openclaude.credentials.policies import KeyFor
 from openclaude.credentials.sealed import AuthorizedRequest, RouteKey
 from openclaude.domain.errors import ApiError
 from openclaude.gateway.exchange import Answer, Services
+from openclaude.gateway.health import Health
 from openclaude.gateway.refusals import Outgoing
 from openclaude.gateway.routes import SignedRoute
 from openclaude.gateway.whole import BodyAtHand, WholeAnswer
@@ -29,12 +30,19 @@ class Sending(BodyAtHand, ABC):
     _whole: WholeAnswer | None = None
     """Of the request that was sent last, once its head has come and has no stream behind it."""
 
-    def __init__(self, services: Services, answer: Answer, route: SignedRoute, model: str) -> None:
+    def __init__(
+        self,
+        services: Services,
+        answer: Answer,
+        route: SignedRoute,
+        model: str,
+        health: Health | None = None,
+    ) -> None:
         self._services = services
         self._answer = answer
         self._route = route
         self._model = model
-        self._health = services.health_of(route.policy.origin, route.upstream_model)
+        self._health = health or services.health_of(route.origin, route.upstream_model)
         self._pieces: list[bytes] = []
 
     @abstractmethod

@@ -151,19 +151,21 @@ class TranslatedExchange(SendingAgain, Receiver):
 
     def head(self, status: int, headers: Sequence[Header], length: int | None) -> None:
         del length
-        services = self._services
-        self._heard_at = services.clock.monotonic()
-        for name, value in headers:
-            key = name.lower()
-            if key == b"x-amzn-requestid":
-                self._answer.record.upstream_request_id = value.decode("latin-1")[:80]
-            elif key == b"date":
-                services.told_time(self._route.origin, http1.date(((name, value),)))
+        self._heard_at = self._services.clock.monotonic()
+        self._note_head(headers)
         ready = self._expect_ready()
         if status == 200 and ready.call.streams:
             self._decoder = self._decoder or ready.call.stream(headers)
         else:
             self._whole = WholeAnswer(status, headers)
+
+    def whole(self, status: int, headers: Sequence[Header], body: bytes) -> bool:
+        if status != 200 or self._answer.over or self._expect_call().streams:
+            return False
+        self._upstream = None
+        self._note_head(headers)
+        self._answered(headers, body)
+        return True
 
     def data(self, data: bytes) -> None:
         self._heard_at = self._services.clock.monotonic()
@@ -194,22 +196,10 @@ class TranslatedExchange(SendingAgain, Receiver):
             self._finish_stream()
             return
         status, headers, body = whole.take() if whole is not None else (502, (), b"")
-        try:
-            if status == 200:
-                call = self._expect_call()
-                message = call.whole(status, headers, body)
-                if self._health.breakers:
-                    self._answers()
-                else:
-                    self._heard_of = True
-                self._answer_whole(call, message)
-            else:
-                self._failed_answer(status, headers, body)
-        except ApiError as error:
-            self._once_more(error)
-        except Exception:
-            self._refuse(refusals.unreadable())
-            raise  # to be reported; the client does not wait for an answer that is not coming
+        if status == 200:
+            self._answered(headers, body)
+        else:
+            self._failed_answer(status, headers, body)
 
     def failed(self, error: ApiError) -> None:
         self._upstream = None
@@ -217,6 +207,31 @@ class TranslatedExchange(SendingAgain, Receiver):
         self._failed(error, retries.unconnected(error))
 
     # answers
+
+    def _note_head(self, headers: Sequence[Header]) -> None:
+        for name, value in headers:
+            key = name.lower()
+            if key == b"x-amzn-requestid":
+                self._answer.record.upstream_request_id = value.decode("latin-1")[:80]
+            elif key == b"date":
+                self._services.told_time(self._route.origin, http1.date(((name, value),)))
+
+    def _answered(self, headers: Sequence[Header], body: bytes) -> None:
+        """The provider has answered, and that is all of it."""
+        try:
+            call = self._expect_call()
+            message = call.whole(200, headers, body)
+            if self._health.breakers:
+                self._answers()
+            else:
+                self._heard_of = True
+            self._answer_whole(call, message)
+        except ApiError as error:
+            self._once_more(error)
+        except Exception:
+            self._refuse(refusals.unreadable())
+            self._heard_of = True  # it did answer, whatever else is said of this
+            raise  # to be reported; the client does not wait for an answer that is not coming
 
     def _show(self, sse: bytes) -> None:
         """Send translated events; the response's head goes out with the first of them."""

@@ -39,6 +39,26 @@ class Relay:
         self.marks = marks(route.name, name, reason)
 
 
+class Signed:
+    """Where a request for a message goes that is translated, whatever else stands in it.
+
+    Attributes:
+        route: the route; it has no fallback, and sends no request elsewhere.
+        model: the name the request has there.
+        health: how its model is doing.
+        marks: the headers of every answer.
+    """
+
+    __slots__ = ("health", "marks", "model", "reason", "route")
+
+    def __init__(self, services: Services, route: SignedRoute, model: str, reason: str) -> None:
+        self.route = route
+        self.model = model
+        self.reason = reason
+        self.health = services.health_of(route.origin, route.upstream_model)
+        self.marks = marks(route.name, route.upstream_model, reason)
+
+
 class Way:
     """What a model's name decides, as the client writes it.
 
@@ -48,20 +68,27 @@ class Way:
         slot: the slot it belongs to, empty for none.
         decision: its route; None without one, and where the request's kind has a say.
         final: whether nothing else has a say.
-        relay: the short way, for most requests of a session; None where the long one has to be gone.
+        relay, signed: the short way, for most requests of a session; None where the long one has to be gone.
     """
 
-    __slots__ = ("decision", "final", "name", "relay", "shown", "slot")
+    __slots__ = ("decision", "final", "name", "relay", "shown", "signed", "slot")
 
     def __init__(
-        self, name: str, slot: str, decision: Decision[Route] | None, relay: Relay | None, *, final: bool
+        self,
+        name: str,
+        slot: str,
+        decision: Decision[Route] | None,
+        short: Relay | Signed | None,
+        *,
+        final: bool,
     ) -> None:
         self.name = name
         self.shown = name[:_LONGEST]
         self.slot = slot
         self.decision = decision
         self.final = final
-        self.relay = relay
+        self.relay = short if isinstance(short, Relay) else None
+        self.signed = short if isinstance(short, Signed) else None
 
 
 class Ways(dict[str, Way]):
@@ -120,7 +147,9 @@ class Routing:
         route = decision.route
         if isinstance(route, SignedRoute):
             final = route.watched is None or not route.watched.elsewhere
-            return Way(name, slot, decision, None, final=final)
+            ends_here = final and route.fallback is None
+            signed = Signed(self._services, route, decision.name, decision.reason) if ends_here else None
+            return Way(name, slot, decision, signed, final=final)
         straight = route.fallback is None and decision.name == name
         relay = Relay(self._services, route, name, decision.reason) if straight else None
         return Way(name, slot, decision, relay, final=True)

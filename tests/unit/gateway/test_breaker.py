@@ -111,7 +111,9 @@ class BreakerMachine(RuleBasedStateMachine):
 
     @invariant()
     def nobody_waits_longer_than_the_longest_pace(self) -> None:
-        assert self.breaker.until - self.now <= max(self.pace.longest, self.pace.probe) + 1e-6  # sums of tenths
+        assert (
+            self.breaker.until - self.now <= max(self.pace.longest, self.pace.probe) + 1e-6
+        )  # sums of tenths
         assert len(self.breaker.recent) <= len(self.heard)
 
 

@@ -361,14 +361,20 @@ class BrokenAdapter(ConverseAdapter):
         return BrokenCall(super().prepare(raw, **said))
 
 
-def test_a_reader_that_breaks_leaves_no_client_waiting() -> None:
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_reader_that_breaks_leaves_no_client_waiting(*, at_once: bool) -> None:
     adapter = BrokenAdapter(route="r", model_id="qwen.x", region="us-west-2", profile=profile_for("qwen.x"))
     gateway = Gateway(adapter=adapter)
     call = gateway.ask("qwen-3-coder")
     assert call is not None
+    body = json.dumps(WHOLE).encode()
     with pytest.raises(ZeroDivisionError):
-        call.answer(200, json.dumps(WHOLE).encode())
+        call.receiver.whole(200, [], body) if at_once else call.answer(200, body)
+    if at_once:
+        call.fail(upstream_unreachable("broke"))  # what its connection says of a reader that raised
     assert gateway.client.status == 502
+    assert gateway.client.events == ["start", "end"]
+    assert gateway.services.health()[0]["failures"] == 0
     assert gateway.client.headers[b"x-should-retry"] == b"true"
     assert not gateway.waits()
 

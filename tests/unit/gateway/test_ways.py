@@ -31,6 +31,14 @@ def test_each_way_to_write_a_name_is_known_apart() -> None:
     assert long_context.slot == "opus"
 
 
+def test_a_translated_model_has_a_short_way_where_nothing_else_has_a_say() -> None:
+    signed = Gateway().pipeline.routing.ways["qwen-3-coder"].signed
+    assert signed is not None
+    assert (signed.route.name, signed.model, signed.reason) == ("bedrock", "qwen-3-coder", "match")
+    assert Gateway().pipeline.routing.ways[OPUS].signed is None
+    assert Gateway(elsewhere=OPUS).pipeline.routing.ways["qwen-3-coder"].signed is None
+
+
 def test_sub_agents_have_ways_of_their_own() -> None:
     routing = Gateway(conditions=NO_AGENT).pipeline.routing
     assert routing.conditional
