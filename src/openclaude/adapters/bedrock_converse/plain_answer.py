@@ -3,7 +3,7 @@
 Whatever is less ordinary is declined, and takes the general way; a test compares the two.
 """
 
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
@@ -27,11 +27,14 @@ class _Output(msgspec.Struct, gc=False):
     message: _Message
 
 
+_Count = Annotated[int, msgspec.Meta(ge=0)]
+
+
 class _Counts(msgspec.Struct, rename="camel", gc=False):
-    input_tokens: int
-    output_tokens: int
-    cache_read_input_tokens: int = 0
-    cache_write_input_tokens: int = 0
+    input_tokens: _Count
+    output_tokens: _Count
+    cache_read_input_tokens: _Count = 0
+    cache_write_input_tokens: _Count = 0
     cache_details: Any = None
 
 
@@ -85,7 +88,7 @@ def message(body: bytes, model: str, identity: str) -> tuple[bytes, Usage] | Non
     counts = found.usage
     fresh, given = counts.input_tokens, counts.output_tokens
     read, written = counts.cache_read_input_tokens, counts.cache_write_input_tokens
-    if min(fresh, given, read, written) < 0 or counts.cache_details or found.service_tier:
+    if counts.cache_details or found.service_tier:
         return None
     told: list[_ToldText] = []
     for block in found.output.message.content:

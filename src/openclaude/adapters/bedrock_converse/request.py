@@ -118,7 +118,7 @@ class Builder:
             key = bool(talk.called), limit, texts
             frame = self._frames.get(key, listed) or self._framed(key, listed, betas)
             if frame.rest:
-                payload = b"".join((b'{"messages":', *talk.messages, *system, frame.rest))
+                payload = b"".join([b'{"messages":', *talk.messages, *system, frame.rest])
                 if len(payload) > validate.MAX_BODY:
                     validate.check_size(payload)
                 operation, notes, state, _, _ = frame
