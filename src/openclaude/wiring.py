@@ -120,10 +120,10 @@ async def serve(plan: Plan) -> None:
     running = Gateway(facts, plan.config, services, doors, sessions, store, wall)
     for session in plan.sessions:
         running.open_session(session)
-    await doors.start()
+    channel = await _to_supervisor(plan, running.operations(stopping), stopping, report)
+    await doors.start()  # what the supervisor has said meanwhile is read before the first request
     for door in plan.opened:
         doors.open(door)
-    channel = await _to_supervisor(plan, running.operations(stopping), stopping, report)
     memory.settle()
     trimmer.keep(loop.call_later)
     after = {"after": plan.reason} if plan.reason else {}
@@ -190,8 +190,8 @@ class Gateway:
         started = self.services.clock.monotonic()
 
         def drain(request: Mapping[str, Any]) -> Mapping[str, Any]:
+            self.doors.shut(grace=float(request["grace"]), awaited=float(request.get("awaited", 0)))
             stopping.now(float(request["grace"]))
-            self.doors.hurry(float(request["grace"]))
             return {"draining": True}
 
         return {

@@ -147,7 +147,7 @@ def _gateway(found: Setup, env: Mapping[str, str], stderr: TextIO) -> daemon.Gat
 
 def _replaced(found: Setup, gateway: daemon.Gateway, stderr: TextIO) -> daemon.Gateway:
     """A gateway of another version gives way to this one; its sessions and answers under way go on."""
-    problem = daemon.restart(found.state)
+    problem = daemon.restart(found.state, lambda text: say(stderr, text))
     after = daemon.find(found.state, found.secrets)
     if problem is not None or after is None:
         raise daemon.GatewayError(

@@ -29,7 +29,7 @@ def run(args: argparse.Namespace, *, env: Mapping[str, str], stdout: TextIO, std
             flags = daemon.flags(found.state)
             code = stop.run(args, env=env, stdout=stdout, stderr=stderr)
             return code or start.begin(flags, env=env, stdout=stdout, stderr=stderr)
-        problem = daemon.restart(found.state)
+        problem = daemon.restart(found.state, lambda text: say(stderr, text))
         if problem is not None:
             say(stderr, f"the gateway goes on as it was: {problem}\nhint: openclaude logs")
             return FAILED

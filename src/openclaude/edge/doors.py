@@ -74,15 +74,18 @@ class Doors:
         self._listeners: dict[str, Listener] = {}
         self._starting: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._shut = False
 
     async def start(self) -> None:
-        """Let clients in by mutual TLS."""
+        """Let clients in by mutual TLS, if that is still wanted."""
+        if self._shut:
+            return
         await self._listener(MUTUAL).start(self._sockets[MUTUAL], self._tls.mutual)
         self._refresh()
 
     def open(self, door: str) -> int | None:
-        """Let clients in by another door too; the result is its port, None for a door that does not exist."""
-        if door not in self._sockets:
+        """Let clients in by another door too; the result is its port, None for one that does not exist or is shut for good."""
+        if door not in self._sockets or self._shut:
             return None
         listening = self._sockets[door]
         if door not in self._listeners:
@@ -97,12 +100,20 @@ class Doors:
         """Take in certificates that were made meanwhile."""
         self._tls.refresh()
 
-    async def stop(self, *, grace: float) -> None:
-        """Accept nothing more, and give answers under way `grace` seconds."""
+    def shut(self, *, grace: float, awaited: float = 0.0) -> None:
+        """Accept nothing more, as of now; the arguments are those of `edge.listener.Listener.shut`."""
+        self._shut = True
         if self._timer is not None:
             self._timer.cancel()
         for door in self._sockets.keys() - self._listeners.keys():
             self._sockets[door].close()
+        for listener in self._listeners.values():
+            listener.shut(grace=grace, awaited=awaited)
+
+    async def stop(self, *, grace: float) -> None:
+        """`shut` if that has not been done, and wait until what was accepted has been served."""
+        if not self._shut:
+            self.shut(grace=grace)
         await asyncio.gather(*self._starting)
         await asyncio.gather(*(listener.stop(grace=grace) for listener in self._listeners.values()))
 
@@ -111,11 +122,6 @@ class Doors:
         self._handler = handler
         for listener in self._listeners.values():
             listener.handler = handler
-
-    def hurry(self, grace: float) -> None:
-        """Give answers under way at most `grace` seconds from now, if the doors are being shut already."""
-        for listener in self._listeners.values():
-            listener.hurry(grace)
 
     @property
     def connections(self) -> int:

@@ -21,6 +21,8 @@ MAX_CONNECTIONS: Final = 2048
 SPARE_FILES: Final = 64
 """Descriptors that are no request's: the log, the doors, the look-up of credentials."""
 SWEEP_SECONDS: Final = 5.0
+STEP_SECONDS: Final = 0.02
+"""How often a listener that is shut looks whether it is over."""
 
 
 def most_connections() -> int:
@@ -67,10 +69,16 @@ class Listener:
         self._connections: dict[ClientConnection, None] = {}
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.TimerHandle | None = None
+        self._shaking: dict[asyncio.Future[None], SecureTransport] = {}
         self._deadline = math.inf
+        self._awaited = 0.0
+        self._awaited_until = math.inf
 
     async def start(self, listening: socket.socket, tls: ssl.SSLContext | None = None) -> None:
         """Accept connections on a socket, behind TLS where a context is given."""
+        if self._shut:
+            listening.close()
+            return
         self._server = await self.loop.create_server(
             lambda: self._accepted(tls), sock=listening, backlog=BACKLOG
         )
@@ -78,26 +86,60 @@ class Listener:
 
     def _accepted(self, tls: ssl.SSLContext | None) -> asyncio.Protocol:
         connection = ClientConnection(self)
-        return connection if tls is None else SecureTransport(tls, connection, seconds=HEAD_SECONDS)
+        if tls is None:
+            return connection
+        ready = self.loop.create_future()
+        secure = SecureTransport(tls, connection, seconds=HEAD_SECONDS, ready=ready)
+        self._shaking[ready] = secure
+        ready.add_done_callback(self._shaken)
+        return secure
 
-    async def stop(self, *, grace: float) -> None:
-        """Accept nothing more, give answers under way `grace` seconds to finish, then cut what is left."""
+    def _shaken(self, ready: "asyncio.Future[None]") -> None:
+        self._shaking.pop(ready)
+        ready.exception()  # a handshake that failed is its client's affair
+
+    @property
+    def _shut(self) -> bool:
+        return self._deadline < math.inf
+
+    def shut(self, *, grace: float, awaited: float = 0.0) -> None:
+        """Accept nothing more, as of now. Called again, the shorter times count.
+
+        Args:
+            grace: seconds that answers under way get at most.
+            awaited: seconds in which a connection that was accepted and has not had a request may still bring its one.
+        """
+        self._deadline = min(self._deadline, self.loop.time() + grace)
+        self._awaited = awaited
+        self._awaited_until = min(self._awaited_until, self.loop.time() + awaited)
         if self._server is not None:
             self._server.close()
+        for connection in tuple(self._connections):
+            connection.close_after_answer()
+
+    async def stop(self, *, grace: float) -> None:
+        """`shut` if that has not been done, wait until what was accepted has been served, and cut what is left in the end."""
+        if not self._shut:
+            self.shut(grace=grace)
+        while (self._connections or self._shaking) and self.loop.time() < self._deadline:
+            await asyncio.sleep(STEP_SECONDS)
+            self._let_go()
         if self._sweeper is not None:
             self._sweeper.cancel()
         for connection in tuple(self._connections):
-            connection.close_when_idle()
-        self.hurry(grace)
-        while self._connections and self.loop.time() < self._deadline:  # noqa: ASYNC110  a deadline and a set, seldom
-            await asyncio.sleep(0.02)
-        for connection in tuple(self._connections):
             connection.close()
+        for secure in tuple(self._shaking.values()):
+            secure.abort()
         await asyncio.sleep(0)
 
-    def hurry(self, grace: float) -> None:
-        """Once stopping: give answers under way at most `grace` seconds from now."""
-        self._deadline = min(self._deadline, self.loop.time() + grace)
+    def _let_go(self) -> None:
+        """Close those of which nothing is expected. The loop has read their sockets since the end: no request waits there."""
+        over = self.loop.time() >= self._awaited_until
+        for connection in tuple(self._connections):
+            if connection.rests or (over and connection.idle):
+                connection.leave()
+        for secure in tuple(self._shaking.values()) if over else ():
+            secure.abort()
 
     @property
     def connections(self) -> int:
@@ -120,6 +162,9 @@ class Listener:
         crowd = self._crowd()
         self._connections[connection] = None
         self._arrived()
+        if self._shut:  # it was accepted before; its request has its own time after the handshake's
+            connection.close_after_answer()
+            self._awaited_until = max(self._awaited_until, self.loop.time() + self._awaited)
         return crowd < self.most
 
     def forget(self, connection: ClientConnection) -> None:

@@ -60,6 +60,7 @@ class RequestReader(ClientSide, ABC):
         self._answering = False
         self._body_done = True
         self._close_after = False
+        self._next_is_last = False
         self._bodyless = False
         self._head_since: float | None = None
         self._head_bytes = 0
@@ -121,7 +122,7 @@ class RequestReader(ClientSide, ABC):
         parser = cast("httptools.HttpRequestParser", self._parser)
         method = parser.get_method()
         self._bodyless = method == b"HEAD"
-        self._close_after = not parser.should_keep_alive()
+        self._close_after = self._next_is_last or not parser.should_keep_alive()
         admitted = admit(self._server.door, method, parser.get_http_version(), self._target, self._headers)
         self._headers = []
         self._expect_body()
@@ -175,6 +176,11 @@ class RequestReader(ClientSide, ABC):
     def idle(self) -> bool:
         """Whether nothing is under way on this connection."""
         return not self._answering and self._body_done and self._head_since is None
+
+    @property
+    def rests(self) -> bool:
+        """Whether it is idle after an answer, so that its client may find it closed at any time."""
+        return self.idle and self._parser is not None and not self._close_after
 
     # inner workings
 

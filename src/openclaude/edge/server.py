@@ -206,11 +206,19 @@ class ClientConnection(RequestReader, asyncio.Protocol):
         else:
             self._look_again()
 
-    def close_when_idle(self) -> None:
-        """Close now, or after the answer that is under way."""
-        self._close_after = True
-        if not self._answering and self._transport is not None:
-            self._send_waiting()
+    def close_after_answer(self) -> None:
+        """Close after the answer that is under way, or else after the next one."""
+        if self._answering or not self._body_done:
+            closes, self._close_after = self._close_after, True
+            if not closes:
+                self.settle()
+        else:
+            self._next_is_last, self._known = True, None
+
+    def leave(self) -> None:
+        """Close in order; whatever was written before still leaves."""
+        self._send_waiting()
+        if self._transport is not None:
             self._transport.close()
 
     def close(self) -> None:

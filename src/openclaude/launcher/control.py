@@ -24,6 +24,8 @@ SOCKET_NAME: Final = "control.sock"
 MAX_ANSWER: Final = 64 * 1024
 PATIENCE: Final = 10.0
 """Seconds to wait for an answer: a worker that is just being replaced takes two, a busy machine more."""
+HANDOVER_SECONDS: Final = 5.0
+"""How long a restart waits for the word of the worker that is replaced, that it lets nobody in any more."""
 HANDSHAKES: Final = 4
 _DECIDING: Final = (
     "AWS_ACCESS_KEY_ID",

@@ -197,16 +197,28 @@ def flags(state: State) -> list[str]:
     return [str(flag) for flag in given] if isinstance(given, list) else []
 
 
-def restart(state: State) -> str | None:
+def restart(state: State, say: Say) -> str | None:
     """Put a new worker in the place of the running one, which finishes its answers; the version is this program's.
+
+    Args:
+        state: whose gateway it is.
+        say: told when the worker before has not confirmed that it lets nobody in any more.
 
     Returns:
         None when it is done, else why it is not: the old worker then goes on.
     """
-    answer = control.ask(state.run, "restart", timeout=START_SECONDS, python=sys.executable)
+    patience = START_SECONDS + control.HANDOVER_SECONDS
+    answer = control.ask(state.run, "restart", timeout=patience, python=sys.executable)
     if answer is None:
         return "the gateway does not answer"
-    return str(answer["error"]) if "error" in answer else None
+    if "error" in answer:
+        return str(answer["error"])
+    if silent := answer.get("silent"):
+        say(
+            f"the new worker serves, but the one before it (pid {silent}) does not answer and may still take a connection\n"
+            f"hint: if it hangs, `kill -9 {silent}` ends it, with the answers it has under way"
+        )
+    return None
 
 
 def stop(state: State, *, seconds: float = STOP_SECONDS) -> Running | None:

@@ -1,7 +1,9 @@
 """The process that outlives the gateway's worker: it keeps the ports, the control socket and the sessions.
 
 A worker that crashes is replaced on the same sockets, so a client's connection attempt waits and is not refused. A restart
-puts a new worker beside the old one, which finishes its answers. Nothing of a request is ever seen here.
+puts a new worker beside the old one. Once both serve, the old one is told to let nobody in any more, and what callers ask
+waits for its word: then it has answered what it was asked before, and the new one learns what has changed since its start.
+What the old one had accepted it serves to the end. Nothing of a request is ever seen here.
 
 It is one loop over a selector, and it imports as little as it can. What only the worker can answer is passed on to it.
 """
@@ -16,12 +18,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from openclaude.launcher.callers import Callers, Facts
-from openclaude.launcher.workers import ConfigurationError, Held, Reply, Settings, Start, Worker
+from openclaude.launcher.control import HANDOVER_SECONDS
+from openclaude.launcher.workers import ConfigurationError, Held, Reply, Settings, Start, Worker, nothing
 
 STOP_GRACE: Final = 10.0
 """Seconds that answers under way get when the gateway stops."""
 DRAIN_GRACE: Final = 900.0
 """Seconds that answers under way get when another worker has taken over."""
+AWAITED: Final = 10.0
+"""Seconds in which a connection that such a worker has accepted may still bring its first request."""
 FIRST_SECONDS: Final = 30.0
 """A gateway waits this long at least for its first session: the launch that started it is still on its way."""
 YOUNG_SECONDS: Final = 10.0
@@ -72,6 +77,7 @@ class Supervisor:
         self._opened: tuple[str, ...] = ()
         self._crashes = 0
         self._respawn_at: float | None = None
+        self._handover_until: float | None = None
         self._reason = ""
         self._wanted = False
         self._used = time.monotonic()
@@ -104,7 +110,7 @@ class Supervisor:
         known = self._sessions
         requests = tuple(held.request for held in known)
         worker = self._spawn(Start(self._settings, self._opened, requests, reason, python))
-        worker.knows = known
+        worker.knows, worker.opened = known, self._opened
         self._workers.append(worker)
         self._selector.register(worker.channel, selectors.EVENT_READ, lambda: self._from_worker(worker))
         return worker
@@ -125,13 +131,14 @@ class Supervisor:
         for worker in self._workers:
             self._drain(worker, STOP_GRACE)
 
-    def _drain(self, worker: Worker, grace: float) -> None:
+    def _drain(self, worker: Worker, grace: float, awaited: float = 0.0, reply: Reply = nothing) -> None:
         worker.retired = True
-        worker.send({"op": "drain", "grace": grace}, _nothing)
+        worker.send({"op": "drain", "grace": grace, "awaited": awaited}, reply)
 
     def _patience(self) -> float:
-        if self._respawn_at is not None:
-            return max(0.0, self._respawn_at - time.monotonic())
+        due = [at for at in (self._respawn_at, self._handover_until) if at is not None]
+        if due:
+            return max(0.0, min(due) - time.monotonic())
         return 0.5 if self._callers.asking or self._lingers else 60.0
 
     def _tick(self) -> None:
@@ -139,6 +146,8 @@ class Supervisor:
         if self._respawn_at is not None and now >= self._respawn_at and not self._stopping:
             self._respawn_at = None
             self._current = self._start_worker(self._reason, "")
+        if self._handover_until is not None and now >= self._handover_until:
+            self._hand_over(confirmed=False)
         self._callers.sweep()
         self._linger(now)
 
@@ -177,8 +186,7 @@ class Supervisor:
         for line in lines:
             message = json.loads(line)
             if "event" not in message:
-                _, reply = worker.asked.pop(message.pop("id"))
-                reply(message)
+                worker.answered(message.pop("id"), message)
             elif message["event"] == "ready":
                 self._worker_ready(worker)
             else:
@@ -186,22 +194,35 @@ class Supervisor:
 
     def _worker_ready(self, worker: Worker) -> None:
         worker.ready = True
-        previous, first = self._current, self._current is None and not self._reason
+        if worker is self._next and self._current is not None and not self._stopping:
+            self._handover_until = time.monotonic() + HANDOVER_SECONDS
+
+            def shut(answer: Facts) -> None:
+                if worker is self._next:
+                    self._hand_over(confirmed="error" not in answer)
+
+            self._drain(self._current, DRAIN_GRACE, AWAITED, shut)
+        elif self._stopping or not worker.retired:
+            self._take_over(worker)
+
+    def _hand_over(self, *, confirmed: bool) -> None:
+        """The worker that is replaced lets nobody in any more, has ended, or (not `confirmed`) is not waited for any longer."""
+        self._handover_until = None
+        if self._current is not None and self._next is not None:
+            self._waiting += self._current.unanswered()
+            self._take_over(self._next, silent=0 if confirmed else self._current.pid)
+
+    def _take_over(self, worker: Worker, *, silent: int = 0) -> None:
+        """From here on this is the worker that is asked. `silent` is the pid of the one before, if it has not confirmed."""
+        first = self._current is None and not self._reason
         self._current = worker
-        for held in worker.knows:
-            if held not in self._sessions:
-                worker.send({**held.request, "op": "session-end", "name": held.name}, _nothing)
-        for held in self._sessions:
-            if held not in worker.knows:
-                worker.send(held.request, _nothing)
+        worker.learn(self._sessions, self._opened)
         waiting, self._waiting = self._waiting, []
         for request, reply in waiting:
             worker.send(request, reply)
         if worker is self._next:
             self._next = self._respawn_at = None
-            if previous is not None and previous is not worker:
-                self._drain(previous, DRAIN_GRACE)
-            self._restarted({"restarted": True, "pid": os.getpid(), "worker": worker.pid})
+            self._restarted({"restarted": True, "pid": os.getpid(), "worker": worker.pid, "silent": silent})
         elif first:
             self._announce()
         if self._stopping:
@@ -212,11 +233,15 @@ class Supervisor:
         worker.channel.close()
         self._workers.remove(worker)
         _, status = os.waitpid(worker.pid, 0)
-        self._waiting += [asked for asked in worker.asked.values() if asked[1] is not _nothing]
+        self._waiting += worker.unanswered()
+        lost = not worker.retired
         if worker is self._next:
-            self._next = None
+            lost = self._handover_until is not None  # the one before has been told to go
+            self._next = self._handover_until = None
             self._restarted({"error": worker.failure or f"the new worker ended at once ({_how(status)})"})
-        elif not worker.retired:
+        elif worker is self._current and self._handover_until is not None:
+            self._hand_over(confirmed=True)
+        if lost:
             self._current = None
             if not self._stopping:
                 self._crashed(worker, status)
@@ -276,10 +301,16 @@ class Supervisor:
 
     def _ask(self, request: Facts, reply: Reply) -> None:
         """Ask the worker, or the next one if there is none at the moment."""
-        if self._current is None or not self._current.ready:
+        if (worker := self._asked) is None:
             self._waiting.append((request, reply))
         else:
-            self._current.send(request, reply)
+            worker.send(request, reply)
+
+    @property
+    def _asked(self) -> Worker | None:
+        """The worker that is asked at the moment."""
+        free = self._current is not None and self._current.ready and self._handover_until is None
+        return self._current if free else None
 
     def _facts(self) -> Facts:
         worker = self._current.pid if self._current is not None else 0
@@ -304,21 +335,30 @@ class Supervisor:
             answer = {"session": held.name, "token": token}
             if not stays:
                 self._held.append(held)
-                self._callers.hold(caller, answer, lambda: self._session_over(held))
-                return
-            if all(other.name != held.name for other in self._staying):
+            elif all(other.name != held.name for other in self._staying):
                 self._staying.append(held)
-            self._callers.answer(caller, answer)
+            self._tell_next()
+            if stays:
+                self._callers.answer(caller, answer)
+            else:
+                self._callers.hold(caller, answer, lambda: self._session_over(held))
 
         self._ask(passed, opened)
 
+    def _tell_next(self) -> None:
+        """It may be about to let in the very client that this is for."""
+        if self._next is not None:
+            self._next.learn(self._sessions, self._opened)
+
     def _session_over(self, held: Held) -> None:
         self._held.remove(held)
-        self._ask({**held.request, "op": "session-end", "name": held.name}, _nothing)
+        if (worker := self._asked) is not None:
+            worker.send(held.ended, nothing)  # otherwise the next one is told when it takes over
 
     def _opening(self, door: str, answer: Facts, reply: Reply) -> None:
         if answer.get("port") is not None and door not in self._opened:
             self._opened = (*self._opened, door)
+            self._tell_next()
         reply(answer)
 
     def _restart(self, python: str, reply: Reply) -> None:
@@ -345,10 +385,6 @@ class Supervisor:
             reply(answer)
 
         self._ask({"op": "reload", "texts": settings.texts}, taken)
-
-
-def _nothing(answer: Facts) -> None:
-    """Nobody waits for this answer."""
 
 
 def _how(status: int) -> str:

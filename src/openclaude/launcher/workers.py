@@ -11,6 +11,10 @@ from openclaude.launcher.callers import Facts
 Reply = Callable[[Facts], None]
 
 
+def nothing(answer: Facts) -> None:
+    """The reply where nobody waits for the answer."""
+
+
 class ConfigurationError(Exception):
     """The configuration cannot be used; str() says every problem."""
 
@@ -49,12 +53,16 @@ class Start:
 
 @dataclass(slots=True)
 class Worker:
-    """A process that serves requests, and what was asked of it and not answered yet."""
+    """A process that serves requests, and what was asked of it and not answered yet.
+
+    `knows` and `opened` are what it was started with, or has learned before it was asked; `retired` says that it was told to let nobody in any more.
+    """
 
     pid: int
     channel: socket.socket
     started: float
     knows: tuple["Held", ...] = ()
+    opened: tuple[str, ...] = ()
     ready: bool = False
     buffer: bytes = b""
     failure: str = ""
@@ -69,6 +77,29 @@ class Worker:
         with suppress(OSError):
             self.channel.sendall(json.dumps({"id": self.number, **request}).encode() + b"\n")
 
+    def learn(self, sessions: tuple["Held", ...], opened: tuple[str, ...]) -> None:
+        """Tell it of sessions and doors that came or went since it was started, or learned of them last."""
+        for held in self.knows:
+            if held not in sessions:
+                self.send(held.ended, nothing)
+        for held in sessions:
+            if held not in self.knows:
+                self.send(held.request, nothing)
+        for door in opened:
+            if door not in self.opened:
+                self.send({"op": "open", "door": door}, nothing)
+        self.knows, self.opened = sessions, opened
+
+    def answered(self, number: int, answer: Facts) -> None:
+        """Pass an answer on, unless it is no longer waited for."""
+        _, reply = self.asked.pop(number, (None, nothing))
+        reply(answer)
+
+    def unanswered(self) -> list[tuple[Facts, Reply]]:
+        """What somebody still waits for and another worker can answer as well. What this one says to it counts no more."""
+        asked, self.asked = self.asked, {}
+        return [each for each in asked.values() if each[1] is not nothing and each[0]["op"] != "drain"]
+
 
 @dataclass(slots=True, eq=False)
 class Held:
@@ -76,3 +107,8 @@ class Held:
 
     name: str
     request: Facts = field(repr=False)
+
+    @property
+    def ended(self) -> Facts:
+        """What the worker is told when it is over."""
+        return {**self.request, "op": "session-end", "name": self.name}

@@ -292,3 +292,13 @@ async def test_every_door_is_on_the_loopback_address_only(tmp_path: Path) -> Non
             served.doors.open(door)
         assert {made.getsockname()[0] for made in served.sockets.values()} == {"127.0.0.1"}
         assert {made.family for made in served.sockets.values()} == {socket.AF_INET}
+
+
+async def test_doors_that_are_shut_before_they_start_let_nobody_in(tmp_path: Path) -> None:
+    """A worker may be told to go while it starts."""
+    served = Served(open_state(tmp_path / "home"))
+    served.doors.shut(grace=0)
+    await served.doors.start()
+    assert served.doors.open(HTTP) is None
+    assert {each.fileno() for each in served.sockets.values()} == {-1}
+    await served.doors.stop(grace=0)

@@ -38,7 +38,7 @@ async def test_what_cannot_be_done_is_told_and_holds_nothing_else_up() -> None:
     assert [type(error) for error in told] == [RuntimeError]
 
 
-@pytest.mark.parametrize("end", ["close", "close_when_idle"])
+@pytest.mark.parametrize("end", ["close", "leave"])
 async def test_an_answer_that_waits_leaves_before_its_connection_is_closed(end: str) -> None:
     async with serving() as served:
         reader, writer = await served.connect()
