@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 from openclaude.credentials.sealed import AuthorizedRequest, AwsKeys, ClientCredential, RouteKey
 from openclaude.domain.access import AccessRecord
 from openclaude.domain.errors import ApiError
-from openclaude.domain.http import Header, InboundRequest
+from openclaude.domain.http import Data, Header, InboundRequest
 from openclaude.domain.usage import Usage
 
 T = TypeVar("T")
@@ -65,6 +65,15 @@ class Exchange(Protocol):
         """The client caught up."""
 
 
+class Begun(Exchange, Protocol):
+    """An exchange as the handler begins it: its body may be there already."""
+
+    __slots__ = ()
+
+    def whole(self, data: bytes, start: int) -> None:
+        """`body` with the whole body, which is `data` from `start` on, and `body_complete`."""
+
+
 class Handler(Protocol):
     """What the server calls for each request it has accepted."""
 
@@ -73,7 +82,7 @@ class Handler(Protocol):
         request: InboundRequest,
         credential: ClientCredential | None,
         client: ClientSide,
-    ) -> Exchange:
+    ) -> Begun:
         """Start an exchange for a request whose head passed every check."""
 
 
@@ -131,7 +140,7 @@ class Receiver(Protocol):
 class Transport(Protocol):
     """Dials the origin an authorised request names. There is no address argument."""
 
-    def send(self, authorized: AuthorizedRequest, body: Sequence[bytes], receiver: Receiver) -> UpstreamCall:
+    def send(self, authorized: AuthorizedRequest, body: Sequence[Data], receiver: Receiver) -> UpstreamCall:
         """Send the head and the given body bytes; the rest follows by `UpstreamCall.write`."""
 
 

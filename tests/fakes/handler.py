@@ -22,6 +22,10 @@ class RecordedExchange:
     def body(self, data: bytes) -> None:
         self.pieces.append(data)
 
+    def whole(self, data: bytes, start: int) -> None:
+        self.body(data[start:])
+        self.body_complete()
+
     def body_complete(self) -> None:
         self.events.append("complete")
         self.on_complete(self)

@@ -24,7 +24,7 @@ from openclaude.gateway.needs import Ability
 from openclaude.gateway.pipeline import Pipeline
 from openclaude.gateway.routes import PassthroughRoute, Route, SignedRoute
 from openclaude.gateway.translated import PING_EVERY
-from openclaude.ports import Dialect, Exchange
+from openclaude.ports import Begun, Dialect
 
 QWEN = "qwen.qwen3-coder-next"
 
@@ -79,7 +79,7 @@ class Gateway:
         headers: tuple[Header, ...] = (),
         login: bytes | None = b"Bearer login",
         session: str = "",
-    ) -> Exchange:
+    ) -> Begun:
         self.client = FakeClient()
         request = InboundRequest("req_oc_test", endpoint, query, SafeHeaders(headers), length, session)
         credential = ClientCredential([(b"Authorization", login)]) if login is not None else None

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 Header = tuple[bytes, bytes]
+Data = bytes | memoryview
+"""What is sent as it is; a view spares a copy of a long body."""
 
 CREDENTIAL_HEADERS = frozenset(
     {

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from openclaude.domain.errors import ApiError
+from openclaude.domain.http import Data
 from openclaude.ports import Receiver
 
 WRITE_HIGH: Final = 256 * 1024
@@ -17,7 +18,7 @@ class Carrier(Protocol):
     def full(self) -> bool:
         """Whether the provider reads too slowly for what is written."""
 
-    def begin(self, call: "Call", pieces: Sequence[bytes]) -> None:
+    def begin(self, call: "Call", pieces: Sequence[Data]) -> None:
         """Send a request's first bytes."""
 
     def write(self, data: bytes) -> None:
@@ -57,8 +58,9 @@ class Call:
     def dial(self, task: "asyncio.Task[None]") -> None:
         self._dialling = task
 
-    def hold(self, pieces: Sequence[bytes]) -> None:
-        self._held.extend(pieces)
+    def hold(self, pieces: Sequence[Data]) -> None:
+        """Copies what a view shows: dialling may take long, and what it is of holds more."""
+        self._held.extend(map(bytes, pieces))
 
     def attach(self, connection: Carrier) -> None:
         """Send what is held on this connection."""

@@ -8,7 +8,7 @@ from typing import Final, Protocol, cast
 import httptools
 
 from openclaude.domain.errors import ApiError
-from openclaude.domain.http import Header
+from openclaude.domain.http import Data, Header
 from openclaude.edge.call import WRITE_HIGH, Call
 from openclaude.edge.slices import SlicedWriter
 from openclaude.edge.turn import Turn
@@ -113,7 +113,7 @@ class UpstreamConnection(asyncio.Protocol):
     def usable(self) -> bool:
         return self.transport is not None and not self.transport.is_closing()
 
-    def begin(self, call: Call, pieces: Sequence[bytes]) -> None:
+    def begin(self, call: Call, pieces: Sequence[Data]) -> None:
         """Send a request's first bytes on this idle connection."""
         self._call = call
         if self._parser is None:
@@ -125,7 +125,7 @@ class UpstreamConnection(asyncio.Protocol):
         if writer is None or transport is None:
             return
         if len(pieces) > 1 and len(pieces[0]) + len(pieces[1]) <= SMALL:
-            first = pieces[0] + pieces[1]
+            first = b"".join(pieces[:2])
             if len(pieces) == 2 and not writer.left:
                 self._waiting = first
                 self._pool.turn.last(self._send_waiting)

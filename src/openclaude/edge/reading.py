@@ -94,17 +94,13 @@ class RequestReader(ClientSide, ABC):
                 self._feed(data)
                 return
             request, length, end = found
-            body = data[end:]
-            self._answering, self._body_done = True, False
-            exchange = self._server.handler.begin(request, known.credential, self)
-            self._exchange = exchange
-            if len(body) != length:
-                self._feed_begun(length, body)
+            self._answering = True
+            self._body_done = len(data) - end == length
+            exchange = self._exchange = self._server.handler.begin(request, known.credential, self)
+            if not self._body_done:
+                self._feed_begun(length, data[end:])
                 return
-            exchange.body(body)
-            self._body_done = True
-            if self._exchange is not None:
-                exchange.body_complete()
+            exchange.whole(data, end)
             if self._close_after:
                 self.settle()
         except Exception as error:  # noqa: BLE001  whatever it is, the client has to hear of it

@@ -141,17 +141,31 @@ class SecureTransport(asyncio.Transport, asyncio.Protocol):
             if len(data) <= RECORD:
                 self._tls.write(data)
                 wire.write(self._outgoing.read())
-                return
-            view, records = memoryview(data), []
-            while view:
-                view = view[self._tls.write(view[:RECORD]) :]
-                records.append(self._outgoing.read())
-            wire.writelines(records)
+            else:
+                wire.writelines(self._encrypted(memoryview(data)))
         except ssl.SSLError as error:
             self._fail(error)
 
+    def _encrypted(self, view: memoryview) -> list[bytes]:
+        records = []
+        while view:
+            view = view[self._tls.write(view[:RECORD]) :]
+            records.append(self._outgoing.read())
+        return records
+
     def writelines(self, list_of_data: Iterable[Data]) -> None:
-        self.write(b"".join(list_of_data))
+        """As one `write` of all, but a long piece behind a short one is not copied: its beginning fills the other's record."""
+        pieces = list(list_of_data)
+        wire = self._wire
+        if len(pieces) != 2 or not len(pieces[0]) < RECORD < len(pieces[1]):
+            self.write(b"".join(pieces))
+        elif wire is not None and not self._closing and not self._ended:
+            view, room = memoryview(pieces[1]), RECORD - len(pieces[0])
+            first = memoryview(b"".join((pieces[0], view[:room])))
+            try:
+                wire.writelines(self._encrypted(first) + self._encrypted(view[room:]))
+            except ssl.SSLError as error:
+                self._fail(error)
 
     def can_write_eof(self) -> bool:
         return True

@@ -5,6 +5,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from openclaude.domain.http import Data
+
 SLICE: Final = 256 * 1024
 """Bytes written in one turn of the loop; encrypting them takes less than a millisecond."""
 
@@ -43,7 +45,7 @@ class SlicedWriter:
         """Whether there is more than the other side takes, or than was written yet."""
         return self._full or bool(self.left)
 
-    def writelines(self, pieces: Sequence[bytes]) -> None:
+    def writelines(self, pieces: Sequence[Data]) -> None:
         """As `write` for each; short ones leave together."""
         if not self.left and sum(map(len, pieces)) <= SLICE:
             self._transport.writelines(pieces)
@@ -51,7 +53,7 @@ class SlicedWriter:
         for piece in pieces:
             self.write(piece)
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: Data) -> None:
         if not self.left and len(data) <= SLICE:
             self._transport.write(data)
             return

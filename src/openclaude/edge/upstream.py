@@ -14,7 +14,7 @@ from typing import Final
 
 from openclaude.credentials.sealed import AuthorizedRequest
 from openclaude.domain.errors import ApiError
-from openclaude.domain.http import Origin
+from openclaude.domain.http import Data, Origin
 from openclaude.edge import reach
 from openclaude.edge.call import Call
 from openclaude.edge.connection import Report, UpstreamConnection
@@ -250,7 +250,7 @@ class UpstreamTransport:
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
 
-    def send(self, authorized: AuthorizedRequest, body: Sequence[bytes], receiver: Receiver) -> Call:
+    def send(self, authorized: AuthorizedRequest, body: Sequence[Data], receiver: Receiver) -> Call:
         """Send the head and the body bytes at hand to `authorized.origin`; the rest follows by `Call.write`."""
         pool = self._pools.get(authorized.origin)
         if pool is None and authorized.origin.scheme != "https":

@@ -9,7 +9,7 @@ from typing import Final
 
 from openclaude.credentials.sealed import ClientCredential
 from openclaude.domain.errors import ApiError
-from openclaude.domain.http import Endpoint
+from openclaude.domain.http import Data, Endpoint
 from openclaude.domain.kinds import AGENT_HEADER
 from openclaude.domain.messages import (
     LEADING,
@@ -103,8 +103,17 @@ class Intake:
         else:
             self._held.append(data)
             self._size += len(data)
-        if self._keeps and not self._answer.over and not self._answer.keep(len(data)):
-            self._give_up()
+        if self._keeps:
+            self._keep(len(data))
+
+    def whole(self, data: bytes, start: int) -> None:
+        size = len(data) - start
+        self._answer.record.bytes_in += size
+        self._decide_prefix(data, start)
+        if self._keeps:
+            self._keep(size)
+            if not self._answer.over:
+                self.body_complete()
 
     def body_complete(self) -> None:
         if self._next is None:
@@ -125,6 +134,10 @@ class Intake:
         if self._next is not None:
             self._next.client_drained()
 
+    def _keep(self, size: int) -> None:
+        if not self._answer.over and not self._answer.keep(size):
+            self._give_up()
+
     def _give_up(self) -> None:
         """There was no room for the body, and the client knows."""
         given, self._next = self._next, FINISHED
@@ -136,23 +149,28 @@ class Intake:
 
     def _try_prefix(self, data: bytes) -> None:
         """Begin the exchange as soon as the body's first bytes tell its route; until then they are held."""
-        prefix = b"".join((*self._held, data)) if self._held else data
-        found = LEADING.match(prefix)
+        self._decide_prefix(b"".join((*self._held, data)) if self._held else data, 0)
+
+    def _decide_prefix(self, data: bytes, start: int) -> None:
+        """Begin the exchange with what `data` holds of the body, from `start` on, or hold that."""
+        found = LEADING.match(data, start)
         if found is None:
+            prefix = data[start:]
             self._held, self._size = [prefix], len(prefix)
             self._undecided = may_still_lead(prefix)
             return
         routing = self._routing
         ways = self._ways() if routing.conditional else routing.ways
         way = ways[found[1].decode("ascii")]
-        length = self._answer.request.content_length or len(prefix)
+        length = self._answer.request.content_length or len(data) - start
         if way.relay is not None:
-            self._relay(way, way.relay, prefix, length)
+            self._relay(way, way.relay, memoryview(data)[start:] if start else data, length)
             return
+        prefix = data[start:]
         if way.signed is not None and self._answer.request.endpoint is Endpoint.MESSAGES:
             self._translate(way, way.signed, prefix)
             return
-        field = tuple.__new__(ModelField, (way.name, found.start(1) - 1, found.end(1) + 1))
+        field = tuple.__new__(ModelField, (way.name, found.start(1) - 1 - start, found.end(1) + 1 - start))
         if way.decision is None and way.final:
             self._unrouted(field)
         elif way.decision is not None and way.final:
@@ -221,7 +239,7 @@ class Intake:
 
     # what is decided
 
-    def _relay(self, way: Way, relay: Relay, held: bytes, length: int) -> None:
+    def _relay(self, way: Way, relay: Relay, held: Data, length: int) -> None:
         """What `_open` does, for a way on which all of it is known."""
         answer = self._answer
         record = answer.record

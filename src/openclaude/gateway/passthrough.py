@@ -9,7 +9,7 @@ from typing import Final
 
 from openclaude.credentials.sealed import ClientCredential
 from openclaude.domain.errors import ApiError
-from openclaude.domain.http import Endpoint, Header
+from openclaude.domain.http import Data, Endpoint, Header
 from openclaude.gateway import refusals, retries
 from openclaude.gateway.exchange import Answer
 from openclaude.gateway.health import Health
@@ -80,7 +80,7 @@ class PassthroughExchange(Receiver):
         route: PassthroughRoute,
         health: Health,
         credential: ClientCredential | None,
-        held: bytes,
+        held: Data,
         length: int,
     ) -> None:
         self._answer = answer

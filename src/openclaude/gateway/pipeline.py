@@ -11,7 +11,7 @@ from openclaude.gateway.exchange import LOCAL, Answer, Services
 from openclaude.gateway.intake import Intake
 from openclaude.gateway.routes import Routes, watched
 from openclaude.gateway.ways import Routing
-from openclaude.ports import ClientSide, Exchange
+from openclaude.ports import Begun, ClientSide
 
 
 class Pipeline:
@@ -41,7 +41,7 @@ class Pipeline:
         request: InboundRequest,
         credential: ClientCredential | None,
         client: ClientSide,
-    ) -> Exchange:
+    ) -> Begun:
         """Start an exchange for one request."""
         answer = Answer(self.services, request, client)
         endpoint = request.endpoint
@@ -68,6 +68,10 @@ class Local:
 
     def body(self, data: bytes) -> None:
         """A body means nothing to these endpoints."""
+
+    def whole(self, data: bytes, start: int) -> None:
+        del data, start
+        self.body_complete()
 
     def body_complete(self) -> None:
         self._answer.told(LOCAL, "", "")

@@ -7,7 +7,7 @@ from openclaude.domain.errors import ApiError
 from openclaude.domain.http import InboundRequest
 from openclaude.gateway.exchange import Answer
 from openclaude.gateway.pipeline import Local, Pipeline
-from openclaude.ports import ClientSide, Exchange
+from openclaude.ports import Begun, ClientSide
 
 
 class Profiles:
@@ -24,7 +24,7 @@ class Profiles:
 
     def begin(
         self, request: InboundRequest, credential: ClientCredential | None, client: ClientSide
-    ) -> Exchange:
+    ) -> Begun:
         """Start an exchange for one request."""
         if not request.profile:
             return self._ordinary.begin(request, credential, client)

@@ -121,6 +121,9 @@ async def test_a_repeated_request_that_is_answered_before_its_end_is_not_complet
             super().body(data)
             echo(self)
 
+        def whole(self, data: bytes, start: int) -> None:
+            self.body(data[start:])
+
     class Handler(RecordingHandler):
         def begin(
             self, request: InboundRequest, credential: ClientCredential | None, client: ClientSide

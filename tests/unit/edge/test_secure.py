@@ -211,8 +211,9 @@ def test_every_byte_arrives_whatever_the_cuts(
         scene.says(b"and more")
         scene.secure.write(data)
         scene.secure.writelines([b"and", b" ", b"more"])
+        scene.secure.writelines([b"and more", data])
         assert scene.application.read == data + b"and more"
-        assert scene.heard() == data + b"and more"
+        assert scene.heard() == data + b"and more" + b"and more" + data
 
     asyncio.run(both_ways())
 
@@ -433,6 +434,22 @@ async def test_closing_before_the_handshake_is_done_cuts_the_connection() -> Non
 async def test_a_cut_says_nothing(scene: Scene) -> None:
     scene.secure.abort()
     assert (scene.wire.did, scene.wire.written) == (["abort"], [])
+
+
+async def test_a_head_and_a_long_body_make_full_records(scene: Scene) -> None:
+    scene.secure.writelines([b"head", memoryview(LONG)])
+    apart, scene.wire.written = list(scene.wire.written), []
+    scene.secure.write(b"head" + LONG)
+    assert [len(record) for record in apart] == [len(record) for record in scene.wire.written]
+
+
+@pytest.mark.parametrize("end", ["close", "write_eof", "abort"])
+async def test_nothing_follows_the_end_however_it_is_written(scene: Scene, end: str) -> None:
+    getattr(scene.secure, end)()
+    said = list(scene.wire.written)
+    scene.secure.writelines([b"head", LONG])
+    scene.secure.writelines([b"head", b"body"])
+    assert scene.wire.written == said
 
 
 async def test_empty_data_makes_no_record(scene: Scene) -> None:

@@ -131,6 +131,45 @@ def test_a_body_that_names_two_models_is_refused_on_the_bedrock_route() -> None:
     assert "two different models" in gateway.error["message"]
 
 
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"model":"claude-opus-5-5","messages":[]}',
+        b'{"model":"claude-opus-5-5[1m]","messages":[]}',
+        b'{"messages":[],"model":"claude-opus-5-5"}',
+        b'{"model":"qwen-3-coder","max_tokens":5,"messages":[{"role":"user","content":"a"}]}',
+        b'{"model":"qwen-3-coder[1m]","max_tokens":5,"messages":[{"role":"user","content":"a"}]}',
+        b'{"model":"gpt-6","messages":[]}',
+        b'{"model":7}',
+        b"[",
+    ],
+    ids=["relayed", "renamed", "model last", "signed", "signed renamed", "unrouted", "number", "cut off"],
+)
+def test_a_body_that_is_there_with_its_head_fares_as_one_that_comes_later(raw: bytes) -> None:
+    def played(gateway: Gateway) -> list[object]:
+        calls = [(call.body, call.authorized.request) for call in gateway.transport.calls]
+        sent = [(body, request.target, request.content_length) for body, request in calls]
+        said = [(record.status, record.model, record.bytes_in) for record in gateway.log.records]
+        return [sent, gateway.client.events, gateway.client.status, said, gateway.services.bodies.kept]
+
+    later, at_once = Gateway(), Gateway()
+    exchange = later.begin(length=len(raw))
+    exchange.body(raw)
+    exchange.body_complete()
+    at_once.begin(length=len(raw)).whole(b"POST\r\n\r\n" + raw, 8)
+    assert played(at_once) == played(later)
+
+
+def test_a_body_for_which_there_is_no_room_is_refused_once_when_it_comes_with_its_head() -> None:
+    gateway = Gateway()
+    gateway.services.bodies.most = 10
+    raw = b'{"messages":[],"model":"qwen-3-coder"}'
+    gateway.begin(length=len(raw)).whole(b"\r\n" + raw, 2)
+    assert gateway.client.events == ["start", "end"]
+    assert gateway.client.status == 529
+    assert gateway.transport.calls == []
+
+
 def test_what_arrives_after_a_refusal_is_ignored() -> None:
     gateway = Gateway()
     exchange = gateway.begin(length=1000)
