@@ -11,14 +11,12 @@ from openclaude.domain.errors import ApiError
 from openclaude.domain.http import Data, Header
 from openclaude.edge.call import WRITE_HIGH, Call
 from openclaude.edge.slices import SlicedWriter
-from openclaude.edge.turn import Turn
 from openclaude.wire import answers, http1
 from openclaude.wire.chunks import LONGEST, head_of
 
 _CRLF: Final = b"\r\n"
 SMALL: Final = 16 * 1024
-"""A head and its body are joined up to this size, so that they leave in one TLS record and one packet train, and at the
-end of the turn. Those of longer ones leave at once."""
+"""Below this a head and its body are joined, so that they leave in one TLS record and one packet train."""
 
 UNHANDLED: Final = "sent an answer that the gateway could not handle"
 
@@ -31,10 +29,6 @@ class Keeper(Protocol):
     @property
     def report(self) -> Report:
         """Told of exceptions that no rule foresaw."""
-
-    @property
-    def turn(self) -> Turn:
-        """The end of the loop's turn, for all of them."""
 
     def give_back(self, connection: "UpstreamConnection") -> None:
         """The connection can serve another request."""
@@ -72,7 +66,6 @@ class UpstreamConnection(asyncio.Protocol):
         "_pool",
         "_reusable",
         "_until_close",
-        "_waiting",
         "_writer",
         "on_body",
         "on_chunk_complete",
@@ -102,7 +95,6 @@ class UpstreamConnection(asyncio.Protocol):
         self._closed_well = False
         self._reusable = False
         self._writer: SlicedWriter | None = None
-        self._waiting = b""
 
     @property
     def full(self) -> bool:
@@ -127,27 +119,16 @@ class UpstreamConnection(asyncio.Protocol):
         if len(pieces) > 1 and len(pieces[0]) + len(pieces[1]) <= SMALL:
             first = b"".join(pieces[:2])
             if len(pieces) == 2 and not writer.left:
-                self._waiting = first
-                self._pool.turn.last(self._send_waiting)
+                transport.write(first)
                 return
             pieces = (first, *pieces[2:])
         writer.writelines(pieces)
 
     def write(self, data: bytes) -> None:
-        if self._waiting:
-            self._send_waiting()
         if self._writer is not None:
             self._writer.write(data)
 
-    def _send_waiting(self) -> None:
-        waiting = self._waiting
-        if waiting:
-            self._waiting = b""
-            if self.transport is not None:
-                self.transport.write(waiting)
-
     def close(self) -> None:
-        self._waiting = b""
         self._call = self._passing = None
         if self.transport is not None:
             self.transport.abort()
@@ -348,7 +329,7 @@ class UpstreamConnection(asyncio.Protocol):
             return
         transport = self.transport
         if transport is not None:
-            if self._reusable and not call.left and not self._waiting and not transport.is_closing():
+            if self._reusable and not call.left and not transport.is_closing():
                 if self._paused:
                     self.resume()
                 self._pool.give_back(self)

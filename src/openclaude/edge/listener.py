@@ -13,7 +13,6 @@ from openclaude.edge.reading import HEAD_SECONDS
 from openclaude.edge.secure import SecureTransport
 from openclaude.edge.server import ClientConnection
 from openclaude.edge.sockets import BACKLOG
-from openclaude.edge.turn import Turn
 from openclaude.ports import Handler
 
 MAX_CONNECTIONS: Final = 2048
@@ -65,7 +64,6 @@ class Listener:
         self._report = report
         self._arrived = arrived
         self.loop = asyncio.get_running_loop()
-        self.turn = Turn(self.loop)
         self._connections: dict[ClientConnection, None] = {}
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.TimerHandle | None = None

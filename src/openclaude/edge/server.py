@@ -16,14 +16,13 @@ from openclaude.edge.admission import Challenge
 from openclaude.edge.names import request_id
 from openclaude.edge.presence import left
 from openclaude.edge.reading import Owner, RequestReader
-from openclaude.edge.turn import Turn
 from openclaude.wire import http1
 from openclaude.wire.chunks import framed
 
 WRITE_HIGH: Final = 256 * 1024
 """Bytes a client may leave unread before its provider is no longer read."""
 SMALL: Final = 16 * 1024
-"""Body bytes that wait for the end of the turn with what waits already, to leave as one."""
+"""Body bytes up to which an answer's head is joined with them."""
 PRESENCE_SECONDS: Final = 0.5
 """How often a client is looked for whose upload its provider does not take."""
 LINGER_SECONDS: Final = 5.0
@@ -44,10 +43,6 @@ _ERROR_TYPES: Final = {413: "request_too_large"}
 class Listening(Owner, Protocol):
     """What a connection needs of the listener that accepted it."""
 
-    @property
-    def turn(self) -> Turn:
-        """The end of the loop's turn, for all its connections."""
-
     def register(self, connection: "ClientConnection") -> bool:
         """Take note of a connection; False when there are too many."""
 
@@ -66,7 +61,7 @@ class ClientConnection(RequestReader, asyncio.Protocol):
         self._listener = server
         self._transport: asyncio.Transport | None = None
         self._chunked_answer = False
-        self._waiting = b""
+        self._head = b""
         self._looking = False
 
     # asyncio
@@ -102,25 +97,24 @@ class ClientConnection(RequestReader, asyncio.Protocol):
     # ClientSide
 
     def start(self, status: int, headers: Sequence[Header], length: int | None) -> None:
-        self._waiting += self._begun(status, headers, length)
-        if self._chunked_answer:
-            self._send_waiting()
+        self._head = self._begun(status, headers, length)
+        if not length or self._bodyless:
+            self._send_head()
         else:
             # Most bodies begin in this turn: written as one they are one record of TLS and one buffer for the system.
-            self._listener.turn.last(self._send_waiting)
+            self._server.loop.call_soon(self._send_head)
 
     def whole(self, status: int, headers: Sequence[Header], body: bytes) -> None:
         head = self._begun(status, headers, len(body))
-        if self._bodyless:
-            body = b""
-        if len(body) <= SMALL:
-            self._waiting += head + body
-            self._listener.turn.last(self._send_waiting)
-        else:
-            self._waiting += head
-            self._send_waiting()
-            if self._transport is not None:
-                self._transport.write(body)
+        transport = self._transport
+        if transport is not None:
+            if self._bodyless:
+                body = b""
+            if len(body) <= SMALL:
+                transport.write(head + body)
+            else:
+                transport.write(head)
+                transport.write(body)
         self.end()
 
     def _begun(self, status: int, headers: Sequence[Header], length: int | None) -> bytes:
@@ -139,12 +133,10 @@ class ClientConnection(RequestReader, asyncio.Protocol):
         last += _CLOSING if self._close_after else _CRLF
         return _CRLF.join((_STATUS_LINES[status], *map(_line, headers), last))
 
-    def _send_waiting(self) -> None:
-        waiting = self._waiting
-        if waiting:
-            self._waiting = b""
-            if self._transport is not None:
-                self._transport.write(waiting)
+    def _send_head(self) -> None:
+        head, self._head = self._head, b""
+        if head and self._transport is not None:
+            self._transport.write(head)
 
     def write(self, data: bytes) -> None:
         transport = self._transport
@@ -153,18 +145,21 @@ class ClientConnection(RequestReader, asyncio.Protocol):
         if self._chunked_answer:
             transport.write(framed(data))
             return
-        waiting = self._waiting
-        if waiting:
-            if len(waiting) <= SMALL and len(data) <= SMALL:
-                self._waiting = waiting + data
-                return
-            self._send_waiting()
+        head = self._head
+        if head:
+            self._head = b""
+            if len(data) <= SMALL:
+                data = head + data
+            else:
+                transport.write(head)
         transport.write(data)
 
     def chunk_writer(self) -> Callable[[bytes], None] | None:
         return self._transport.write if self._transport is not None and self._chunked_answer else None
 
     def end(self) -> None:
+        if self._head:
+            self._send_head()
         if self._chunked_answer and self._transport is not None:
             self._transport.write(_LAST_CHUNK)
         self._exchange = None
@@ -217,12 +212,11 @@ class ClientConnection(RequestReader, asyncio.Protocol):
 
     def leave(self) -> None:
         """Close in order; whatever was written before still leaves."""
-        self._send_waiting()
+        self._send_head()
         if self._transport is not None:
             self._transport.close()
 
     def close(self) -> None:
-        self._send_waiting()
         if self._transport is not None:
             self._transport.abort()
 
@@ -232,7 +226,6 @@ class ClientConnection(RequestReader, asyncio.Protocol):
         self._plain(200, b'{"proof":"%b"}' % challenge.proof.encode())
 
     def invite_body(self) -> None:
-        self._send_waiting()
         if self._transport is not None:
             self._transport.write(_CONTINUE)
 
@@ -240,7 +233,6 @@ class ClientConnection(RequestReader, asyncio.Protocol):
         """After an answer: wait for the next request, or close. A body that is still arriving is read and dropped."""
         if self._answering or self._transport is None:
             return
-        self._send_waiting()
         if self._close_after and self._body_done:
             self._transport.close()
         elif self._close_after:
@@ -298,7 +290,6 @@ class ClientConnection(RequestReader, asyncio.Protocol):
 
     def _linger(self) -> None:
         """Close the sending half and read on for a while: a reset would overtake the answer."""
-        self._send_waiting()
         if self._transport is not None:
             self._transport.write_eof()
             self._server.loop.call_later(LINGER_SECONDS, self._transport.abort)

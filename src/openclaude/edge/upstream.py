@@ -22,7 +22,6 @@ from openclaude.edge.dial import DialMap
 from openclaude.edge.egress import EgressError, EgressWall, refusal
 from openclaude.edge.secure import SecureTransport
 from openclaude.edge.trouble import exhausted, reason, timed_out, trouble
-from openclaude.edge.turn import Turn
 from openclaude.ports import Receiver
 
 CONNECT_SECONDS: Final = 10.0
@@ -96,7 +95,6 @@ class Pool:
         self._lines: dict[UpstreamConnection, Line] = {}
         self._pruning: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
-        self.turn = Turn(self._loop)
 
     def take(self) -> UpstreamConnection | None:
         """The connection used last, if one is alive and fresh. Those that are not are closed."""

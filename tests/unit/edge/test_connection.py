@@ -8,7 +8,6 @@ from openclaude.edge.call import Call
 from openclaude.edge.connection import UpstreamConnection
 from openclaude.edge.slices import SLICE
 from openclaude.edge.trouble import trouble
-from openclaude.edge.turn import Turn
 from openclaude.ports import Receiver
 
 pytestmark = pytest.mark.anyio
@@ -52,7 +51,6 @@ class Keeper:
         self.idle: list[UpstreamConnection] = []
         self.reported: list[BaseException] = []
         self.report = self.reported.append
-        self.turn = Turn(asyncio.get_running_loop())
 
     def give_back(self, connection: UpstreamConnection) -> None:
         self.idle.append(connection)
@@ -189,41 +187,6 @@ async def test_what_is_left_of_a_long_request_goes_before_the_next() -> None:
     while connection.full:
         await asyncio.sleep(0)
     assert b"".join(wire.written) == b"head" + b"x" * 3 * SLICE + b"nextbody"
-
-
-async def test_a_short_request_leaves_as_one_when_the_turn_ends() -> None:
-    connection, _, wire = connected()
-    connection.begin(Call(Heard(), 0), [b"head", b"body"])
-    assert wire.written == []
-    await asyncio.sleep(0)
-    assert wire.written == [b"headbody"]
-
-
-async def test_what_follows_a_request_that_waits_stays_behind_it() -> None:
-    connection, _, wire = connected()
-    connection.begin(Call(Heard(), 4), [b"head", b"bo"])
-    connection.write(b"dy")
-    assert wire.written == [b"headbo", b"dy"]
-    await asyncio.sleep(0)
-    assert wire.written == [b"headbo", b"dy"]
-
-
-async def test_nothing_leaves_of_a_request_that_is_cancelled_in_its_turn() -> None:
-    connection, _, wire = connected()
-    connection.begin(Call(Heard(), 0), [b"head", b"body"])
-    connection.close()
-    await asyncio.sleep(0)
-    assert wire.written == []
-
-
-async def test_an_answer_before_its_request_left_is_the_last_on_its_connection() -> None:
-    connection, keeper, wire = connected()
-    heard = Heard()
-    connection.begin(Call(heard, 0), [b"head", b"body"])
-    connection.data_received(ANSWER)
-    assert heard.told == [200, b"ok", "complete"]
-    assert keeper.idle == []
-    assert wire.closed
 
 
 async def test_a_connection_that_rested_is_read_again_for_the_next_request() -> None:
