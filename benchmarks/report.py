@@ -147,7 +147,8 @@ def summary(results: Results) -> str:
     about = results.about
     head = ["gateway", *(what for what, _ in _SHOWN), "256 streams", "start", "installed"]
     lines = []
-    for name, facts in results.gateways.items():
+    shown = {name: facts for name, facts in results.gateways.items() if name not in targets.FLOORS}
+    for name, facts in shown.items():
         memory = results.megabytes("http", name, 256)
         cold = sorted(results.cold.get(name, {}).get("wall", []))
         cells = [name if name != OURS else f"**{name}**"]
@@ -158,16 +159,14 @@ def summary(results: Results) -> str:
         cells.append(f"{number(cold[len(cold) // 2])} s" if cold else tables.EMPTY)
         cells.append(f"{number(facts['size'] / 1e6, 1)} MB" if facts["size"] else tables.EMPTY)
         lines.append(cells)
-    versions = ", ".join(
-        f"{name} {facts['version']}" for name, facts in results.gateways.items() if facts["version"]
-    )
+    versions = ", ".join(f"{name} {facts['version']}" for name, facts in shown.items() if facts["version"])
     return "\n\n".join(
         [
             "![CPU of each gateway for a request](benchmarks/results.svg)",
             "CPU for each request, memory with 256 open streams, time to the first answer after a start:",
             tables.markdown(head, lines),
             (
-                f"{about['date']}, {about['machine']}; {versions}. `{LIMIT}`, `haproxy`, `python-copy`, `python-http` and `python-duties` are the limit. Repeat "
+                f"{about['date']}, {about['machine']}; {versions}. `{LIMIT}` and `haproxy` only forward and are the limit. Repeat "
                 "it with `make bench`. All rows, TLS, targets met and missed: [RESULTS.md](benchmarks/RESULTS.md); how it is "
                 "measured: [benchmarks/README.md](benchmarks/README.md)."
             ),
