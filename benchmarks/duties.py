@@ -23,8 +23,7 @@ from typing import cast
 
 import uvloop
 
-from benchmarks.bare import contexts
-from benchmarks.parsing import Far, Near, Relay
+from benchmarks.parsing import Far, Near, Relay, serve
 
 ORIGIN = "https://api.anthropic.com"
 ALLOWED = {ORIGIN: frozenset(("client-login",))}
@@ -212,16 +211,6 @@ class KnownRelay(Relay):
     far = KnownFar
 
 
-async def serve(port: int, upstream: int, files: list[str]) -> None:
-    """Run until the process is ended."""
-    dial, accept = contexts(files)
-    relay = KnownRelay(upstream, dial)
-    server = await asyncio.get_running_loop().create_server(
-        relay.accept, "127.0.0.1", port, ssl=accept, backlog=4096
-    )
-    await server.serve_forever()
-
-
 if __name__ == "__main__":
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]))
+        runner.run(serve(KnownRelay, int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]))

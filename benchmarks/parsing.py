@@ -148,10 +148,10 @@ class Relay:
         near.send()
 
 
-async def serve(port: int, upstream: int, files: list[str]) -> None:
+async def serve(kind: type[Relay], port: int, upstream: int, files: list[str]) -> None:
     """Run until the process is ended."""
     dial, accept = contexts(files)
-    relay = Relay(upstream, dial)
+    relay = kind(upstream, dial)
     server = await asyncio.get_running_loop().create_server(
         relay.accept, "127.0.0.1", port, ssl=accept, backlog=4096
     )
@@ -160,4 +160,4 @@ async def serve(port: int, upstream: int, files: list[str]) -> None:
 
 if __name__ == "__main__":
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]))
+        runner.run(serve(Relay, int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]))
