@@ -50,6 +50,10 @@ class FakeCall:
         self.receiver.data(body)
         self.receiver.complete()
 
+    def answer_at_once(self, body: bytes, headers: Sequence[Header] = ()) -> None:
+        """A whole answer of status 200 in one read."""
+        assert self.receiver.whole(200, headers, body)
+
     def fail(self, error: ApiError) -> None:
         self.receiver.failed(error)
 

@@ -16,6 +16,7 @@ from openclaude.adapters.bedrock_converse.estimate import Estimator
 from openclaude.adapters.profiles import profile_for
 from openclaude.credentials.policies import Passthrough, SignFor
 from openclaude.credentials.sealed import ClientCredential
+from openclaude.domain.access import AccessRecord
 from openclaude.domain.http import Endpoint, Header, InboundRequest, SafeHeaders
 from openclaude.domain.routes import Condition, RouteTable
 from openclaude.gateway.deciding import Watched
@@ -103,6 +104,11 @@ class Gateway:
         exchange.body_complete()
         self.exchange = exchange
         return self.transport.calls[-1] if len(self.transport.calls) > before else None
+
+    @property
+    def end(self) -> tuple[int, dict[bytes, bytes], bytes, list[AccessRecord]]:
+        """What the client got, and what the log says."""
+        return self.client.status, self.client.headers, self.client.body, self.log.records
 
     @property
     def error(self) -> dict[str, Any]:

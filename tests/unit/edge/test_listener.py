@@ -199,12 +199,18 @@ async def test_a_connection_that_says_nothing_is_closed_when_it_is_no_longer_awa
         writer.close()
 
 
-async def test_a_handshake_that_stands_still_is_cut_when_it_is_no_longer_awaited(tmp_path: Path) -> None:
-    server, _ = both_ends(tmp_path)
+async def listening(tls: ssl.SSLContext) -> tuple[Listener, int]:
+    """A listener behind TLS, and its port."""
     bound = sockets.bind(0)
     port = bound.getsockname()[1]
-    stood = Listener(Door(port, SECRET, "id"), RecordingHandler(), report=pytest.fail)
-    await stood.start(bound, server)
+    made = Listener(Door(port, SECRET, "id"), RecordingHandler(), report=pytest.fail)
+    await made.start(bound, tls)
+    return made, port
+
+
+async def test_a_handshake_that_stands_still_is_cut_when_it_is_no_longer_awaited(tmp_path: Path) -> None:
+    server, _ = both_ends(tmp_path)
+    stood, port = await listening(server)
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     await until(lambda: stood._shaking)
     for secure in stood._shaking.values():
@@ -219,10 +225,7 @@ async def test_a_handshake_that_stands_still_is_cut_when_it_is_no_longer_awaited
 
 async def test_a_request_has_its_own_time_after_a_handshake_that_was_under_way(tmp_path: Path) -> None:
     server, client = both_ends(tmp_path)
-    bound = sockets.bind(0)
-    port = bound.getsockname()[1]
-    shut = Listener(Door(port, SECRET, "id"), RecordingHandler(), report=pytest.fail)
-    await shut.start(bound, server)
+    shut, port = await listening(server)
     with socket.create_connection(("127.0.0.1", port)) as raw:
         raw.setblocking(False)
         await until(lambda: shut._shaking)

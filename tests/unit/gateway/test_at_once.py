@@ -27,13 +27,13 @@ def test_an_answer_that_comes_at_once_is_what_it_is_in_parts(shape: dict[str, An
         call = gateway.ask("qwen-3-coder")
         assert call is not None
         if at_once:
-            assert call.receiver.whole(200, HEADERS, body)
+            call.answer_at_once(body, HEADERS)
         else:
             call.answer(200, body, HEADERS)
         assert not gateway.waits()
         assert gateway.services.in_flight == 0
         assert gateway.services.skews
-        ends.append((gateway.client.status, gateway.client.headers, gateway.client.body, gateway.log.records))
+        ends.append(gateway.end)
     assert ends[0] == ends[1]
     assert ends[0][3][0].upstream_request_id == "1234-5678"
     assert ends[0][3][0].output_tokens == 3
@@ -64,11 +64,11 @@ def test_an_answer_that_is_none_ends_as_it_does_in_parts(body: bytes) -> None:
         call = gateway.ask("qwen-3-coder")
         assert call is not None
         if at_once:
-            assert call.receiver.whole(200, HEADERS, body)
+            call.answer_at_once(body, HEADERS)
         else:
             call.answer(200, body, HEADERS)
         assert not gateway.waits()
-        ends.append((gateway.client.status, gateway.client.headers, gateway.client.body, gateway.log.records))
+        ends.append(gateway.end)
     assert ends[0] == ends[1]
     assert ends[0][0] == 502
 

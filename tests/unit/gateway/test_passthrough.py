@@ -206,12 +206,12 @@ def test_an_answer_that_comes_at_once_is_what_it_is_in_parts(filler: int, *, cod
         call = gateway.ask("claude-opus-5-5")
         assert call is not None
         if whole:
-            assert call.receiver.whole(200, headers, body)
+            call.answer_at_once(body, headers)
         else:
             call.answer(200, body, headers)
         assert not gateway.waits()
         assert gateway.services.in_flight == 0
-        ends.append((gateway.client.status, gateway.client.headers, gateway.client.body, gateway.log.records))
+        ends.append(gateway.end)
     assert ends[0] == ends[1]
     assert ends[0][2] == body
     assert ends[0][3][0].input_tokens == (None if coded else 5)
