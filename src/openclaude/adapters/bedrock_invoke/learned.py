@@ -21,7 +21,10 @@ _MAX_TOKENS: Final = re.compile(r"max_tokens: \d+ > (\d+)|exceeds the model limi
 _SAMPLING: Final = re.compile(
     r"`?(temperature|top_p|top_k)`?\W.{0,60}(?:deprecated|not supported|cannot both be specified)"
 )
-_NOT_ENABLED: Final = re.compile(r"thinking\.type\.enabled\W.{0,40}not supported")
+_NOT_ENABLED: Final = re.compile(
+    r"thinking\.type\.enabled\W.{0,40}not supported(?:.{0,40}thinking\.type\.(adaptive))?"
+)
+"""Says of newer models what to use in its place; of a model before adaptive thinking it could not."""
 _NO_BETA: Final = re.compile(
     r"invalid beta flag|Unexpected value\(s\) .{1,400} for the `anthropic-beta` header"
 )
@@ -58,8 +61,8 @@ def read(message: str) -> Verdict | None:
         return Verdict(REMOVE, "output_config.format")
     if _NO_BETA.search(message):
         return Verdict(REMOVE, BETAS)
-    if _NOT_ENABLED.search(message):
-        return Verdict(REMOVE, _ADAPTIVE)
+    if (budget := _NOT_ENABLED.search(message)) is not None:
+        return Verdict(REMOVE, _ADAPTIVE if budget[1] else "thinking")
     found = _SAMPLING.search(message)
     return Verdict(REMOVE, _second(found[1], message)) if found is not None else None
 

@@ -228,6 +228,12 @@ ONE_TOOL = {"tools": [{"name": "t", "input_schema": {"type": "object"}, "defer_l
             "thinking.enabled",
             {"thinking": {"type": "adaptive"}},
         ),
+        (
+            {"thinking": {"type": "enabled", "budget_tokens": 1500}},
+            '"thinking.type.enabled" is not supported for this model.',
+            "thinking",
+            {"thinking": None},
+        ),
         ({}, "max_tokens: 2000 > 1500, which is the maximum allowed number of output tokens", "max_tokens", {"max_tokens": 1500}),
         (
             {"thinking": {"type": "enabled", "budget_tokens": 1900}},
