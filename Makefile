@@ -77,7 +77,7 @@ soak: $(VENV)/.dev ## hold 1,000 streams open, 200 readers stalled (MINUTES, STR
 soak-day: $(VENV)/.dev ## 50 streams for 24 hours, one in a hundred goes wrong
 	$(MAKE) soak MINUTES=1440 STREAMS=50 STALLED=10 FAULTS=1
 
-mutants: $(VENV)/.dev ## put 64 leaks into copies of the product; the leak oracle has to notice each
+mutants: $(VENV)/.dev ## put 66 leaks into copies of the product; the leak oracle has to notice each
 	$(BIN)/python tools/mutants.py
 
 bench: $(VENV)/.runtime bench-system ## measure gateways side by side (half an hour); ROWS=, GATEWAYS= and REPS= for a part

@@ -1,4 +1,4 @@
-"""Puts each of the 64 leaks of tests/support/seeded.py into a copy of the product and lets the leak oracle look at it.
+"""Puts each of the 66 leaks of tests/support/seeded.py into a copy of the product and lets the leak oracle look at it.
 
     python tools/mutants.py [-j N] [NAME ...]
 
@@ -140,7 +140,7 @@ def run_all(mutants: Sequence[Mutant], jobs: int) -> list[Result]:
 
 def main() -> int:
     """Run every mutant, or those whose name has one of the given words."""
-    parser = argparse.ArgumentParser(description="let the leak oracle look at 64 seeded leaks")
+    parser = argparse.ArgumentParser(description="let the leak oracle look at 66 seeded leaks")
     parser.add_argument("-j", type=int, default=os.cpu_count() or 2, metavar="N", help="how many at a time")
     parser.add_argument("names", nargs="*", metavar="NAME", help="a part of a mutant's name")
     args = parser.parse_args()

@@ -21,6 +21,8 @@ T = TypeVar("T")
 class ClientSide(Protocol):
     """The client's end of one request."""
 
+    __slots__ = ()
+
     def start(self, status: int, headers: Sequence[Header], length: int | None) -> None:
         """Send the response head; without a length the body is sent in chunks. With `CLOSE` the connection ends after it."""
 

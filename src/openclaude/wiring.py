@@ -31,7 +31,7 @@ from openclaude.domain.http import Origin
 from openclaude.domain.models import CLIENT_DEFAULTS
 from openclaude.domain.routes import RouteTable
 from openclaude.edge import memory
-from openclaude.edge.accesslog import RotatingLog
+from openclaude.edge.accesslog import RotatingLog, where
 from openclaude.edge.awskeys import KeyStore, Probe
 from openclaude.edge.channel import Channel, Operation
 from openclaude.edge.clock import LoopClock
@@ -43,6 +43,7 @@ from openclaude.edge.sessions import Sessions, is_aws_s
 from openclaude.edge.tls import Loopback, Pair, trusting
 from openclaude.edge.upstream import UpstreamTransport
 from openclaude.edge.worker import ThreadWorker
+from openclaude.fastpath import Express, FastClientConnection, FastUpstreamConnection
 from openclaude.gateway.deciding import Watched
 from openclaude.gateway.exchange import Services
 from openclaude.gateway.late import LateDialect
@@ -99,7 +100,7 @@ async def serve(plan: Plan) -> None:
     port = plan.sockets["mutual"].getsockname()[1]
 
     def report(error: BaseException) -> None:
-        log.event("internal-error", kind=type(error).__name__, where=_where(error))
+        log.event("internal-error", kind=type(error).__name__, where=where(error))
 
     def stopped(origin: Origin, credential: str, found: str) -> None:
         log.event("egress-stopped", origin=str(origin), credential=credential, found=found)
@@ -107,7 +108,10 @@ async def serve(plan: Plan) -> None:
     for secret in (plan.base_path, plan.identity):
         KNOWN.remember(secret.encode(), GATEWAY)
     wall = EgressWall(signed_origins(plan.config, *plan.profiles.values()), stopped=stopped)
-    transport = UpstreamTransport(tls=trusting(plan.ca_file), dial=plan.dial, report=report, wall=wall)
+    trust = trusting(plan.ca_file)
+    transport = UpstreamTransport(
+        tls=trust, dial=plan.dial, report=report, wall=wall, connection=FastUpstreamConnection
+    )
     sessions = Sessions(base=_without_aws(plan.env), own=plan.env)
     worker = plan.worker(report)
     services = Services(transport, plan.clock(), log, worker)
@@ -115,7 +119,15 @@ async def serve(plan: Plan) -> None:
     handler = build_handler(plan.config, plan.profiles, services, store)
     keys = Keys(plan.base_path.encode(), plan.identity, sessions.tokens)
     trimmer, tls = memory.Trimmer(idle=lambda: not services.in_flight), Loopback(plan.certificates, time.time)
-    doors = Doors(plan.sockets, tls, keys, handler, report, arrived=lambda: trimmer.soon(loop.call_later))
+    doors = Doors(
+        plan.sockets,
+        tls,
+        keys,
+        handler,
+        report,
+        arrived=lambda: trimmer.soon(loop.call_later),
+        connection=partial(FastClientConnection, express=Express(services, transport, wall)),
+    )
     facts = {"port": port, "version": __version__, "config": digest(plan.config, plan.profiles)}
     running = Gateway(facts, plan.config, services, doors, sessions, store, wall)
     for session in plan.sessions:
@@ -385,13 +397,3 @@ def listed_models(config: Config) -> list[tuple[str, str]]:
     defaults = [name for name in CLIENT_DEFAULTS.values() if table.decide(name) is not None]
     names = dict.fromkeys([*config.slots.values(), *exact, *defaults])
     return [(name, name) for name in names]
-
-
-def _where(error: BaseException) -> str:
-    """The innermost frame of an exception: a file of ours and a line, never its message, which may quote data."""
-    frame = error.__traceback__
-    while frame is not None and frame.tb_next is not None:
-        frame = frame.tb_next
-    if frame is None:
-        return "?"
-    return f"{Path(frame.tb_frame.f_code.co_filename).name}:{frame.tb_lineno}"

@@ -131,8 +131,8 @@ BROKEN = (
     Broken(
         "writes the login into the log",
         "gateway/passthrough.py",
-        'self._answer.record.credential = f"client login ({credential.header})"',
-        'self._answer.record.credential = __import__("openclaude.credentials._vault", fromlist=["x"]).get('
+        "answer.record.credential = credential.named",
+        'answer.record.credential = __import__("openclaude.credentials._vault", fromlist=["x"]).get('
         "credential, bytes).decode()",
         ("S3-13-204-anthropic-stream",),
         "LEAK: login at log",

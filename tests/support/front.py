@@ -14,7 +14,7 @@ import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import httptools
@@ -35,6 +35,7 @@ from openclaude.edge.egress import EgressWall
 from openclaude.edge.listener import Listener
 from openclaude.edge.tls import Loopback, trusting
 from openclaude.edge.upstream import UpstreamTransport
+from openclaude.fastpath import Express, FastClientConnection, FastUpstreamConnection
 from openclaude.gateway.exchange import Services
 from openclaude.gateway.pipeline import Pipeline
 from openclaude.gateway.routes import PassthroughRoute, Route, SignedRoute
@@ -145,7 +146,11 @@ class Front:
             {SignFor(region=REGION).origin}, stopped=lambda *told: self.stopped.append(told)
         )
         self.transport = UpstreamTransport(
-            tls=trusting(self._ca_file), dial=dial, report=report, wall=self.wall
+            tls=trusting(self._ca_file),
+            dial=dial,
+            report=report,
+            wall=self.wall,
+            connection=FastUpstreamConnection,
         )
         services = Services(self.transport, LoopClock(), FakeLog())
         self.routes = RouteTable(self._routes())
@@ -153,7 +158,10 @@ class Front:
         listening = sockets.bind(0)
         self.port = listening.getsockname()[1]
         door = Door(self.port, None, None) if self.mutual else Door(self.port, self.secret, "identity")
-        self.listener = Listener(door, pipeline, report=report)
+        express = Express(services, self.transport, self.wall)
+        self.listener = Listener(
+            door, pipeline, report=report, connection=partial(FastClientConnection, express=express)
+        )
         await self.listener.start(listening, certificates().mutual if self.mutual else None)
 
     def _routes(self) -> list[tuple[str, Route]]:

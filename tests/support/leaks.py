@@ -4,6 +4,7 @@
 `openclaude prove` through it, with faults, refusals and clients that leave, and the user's commands beside it.
 """
 
+import http.client
 import json
 import os
 import shlex
@@ -143,6 +144,8 @@ def _drive(actors: _Actors, parts: Sequence[str]) -> None:
         for way in (scene.way, plain):
             _refusals(day, way, lanes[0])
             _leavers(day, way, lanes[0])
+            for number in (0, len(lanes) - 2):
+                _repeats(day, way, number, lanes[number])
         _without_keys(actors, lanes[0])
     if "commands" in parts:
         _drive_lane(actors, 0, lanes[0], faults=False)
@@ -388,6 +391,31 @@ def _without_keys(actors: _Actors, lane: Lane) -> None:
         actors.day.arrived["client"].append(_seen_by_client(exchange))
         if not exchange.error:
             actors.day.mixed_up.append(f"{model} at {base_url[-14:]}: answered without keys")
+
+
+def _repeats(day: Day, way: Way, number: int, lane: Lane) -> None:
+    """A client that asks the same on one connection again and again, and then for a model of somebody else's."""
+    connection, url = way.connect(), urlsplit(way.base_url)
+    connection.connect()
+    for model, asked in (*[(lane.model, question(day, number))] * 6, ("qwen-session", "lane-nobody-")):
+        message = {"model": model, "max_tokens": 64, "messages": [{"role": "user", "content": asked}]}
+        body = json.dumps(message).encode()
+        own = {
+            "content-type": "application/json",
+            "anthropic-version": "2023-06-01",
+            "anthropic-beta": "oauth-2025-04-20",
+            **lane.headers,
+        }
+        lines = [f"{name}: {value}\r\n" for name, value in own.items()]
+        head = f"POST {url.path}/v1/messages HTTP/1.1\r\nHost: {url.netloc}\r\n"
+        length = f"Content-Length: {len(body)}\r\n\r\n"
+        connection.sock.sendall("".join((head, *lines, length)).encode() + body)
+        response = http.client.HTTPResponse(connection.sock, method="POST")
+        response.begin()
+        day.arrived["client"].append(str(response.headers).encode() + response.read())
+        if (model == lane.model) != (response.status == 200):
+            day.trouble.append(f"{lane.title}, repeated: {response.status} for {model}")
+    connection.close()
 
 
 def _leavers(day: Day, way: Way, lane: Lane) -> None:

@@ -1,4 +1,4 @@
-"""64 mistakes that leak a secret, as changes to the product's source. The oracle has to notice each.
+"""66 mistakes that leak a secret, as changes to the product's source. The oracle has to notice each.
 
 The wall at run time (edge/egress.py) is switched off in all of them, or it would stop many before the oracle could see
 them. `part` says which half of the day (tests/support/leaks.py) shows the mistake.
@@ -68,7 +68,7 @@ KEY_LINES = (
     'return AuthorizedRequest(self._key.origin, request, "route-key", self._key)',
 )
 UPSTREAM_HEADERS = ("gateway/refusals.py", "_safe(call.headers)")
-KIND = ("gateway/passthrough.py", 'self._answer.record.credential = f"client login ({credential.header})"')
+KIND = ("gateway/passthrough.py", "answer.record.credential = credential.named")
 SIGNED_KIND = (
     "gateway/sending.py",
     "self._answer.record.credential = credential.named",
@@ -281,6 +281,12 @@ MUTANTS: tuple[Mutant, ...] = (
         "the login is logged with percent signs",
         f"''.join('%%%02x' % c for c in {LOGIN}[-24:]).encode() + {LOGIN}[-12:]",
     ),
+    _with_secrets(
+        "the login is logged on the short way",
+        "fastpath/connections.py",
+        "            plan.named,\n",
+        f'            plan.named + ({LOGIN}).decode("latin-1"),\n',
+    ),
     _logged("the AWS secret key is logged", SECRET, SIGNED_KIND),
     _change(
         "the client's headers are logged",
@@ -342,6 +348,12 @@ MUTANTS: tuple[Mutant, ...] = (
         *CHILD,
         '{"OPENCLAUDE_HOME": str(state.home), "BASE": state.secrets().base_path}',
         part="commands",
+    ),
+    _change(
+        "the short way takes any connection",
+        "fastpath/plans.py",
+        "self._transport.pool_of(Passthrough.ORIGIN)\n",
+        "max(self._transport._pools.items(), key=lambda item: item[0] != Passthrough.ORIGIN)[1]\n",
     ),
     _change(
         "the gateway goes through a proxy of the environment",

@@ -5,13 +5,13 @@ A handle shows which kind of credential it is and nothing else: repr says sealed
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Literal, NoReturn
+from typing import Final, Literal, NoReturn
 
 from openclaude.credentials import _vault, fingerprints
 from openclaude.domain.http import LOGIN_HEADERS, Header, Origin, UpstreamRequest
 from openclaude.wire.sigv4 import Begun
 
-_DIGITS = 12
+DIGITS: Final = 12
 """Of a Content-Length, at most; as in wire/http1."""
 
 
@@ -63,16 +63,18 @@ class ClientCredential(SealedLines):
     """The login a client sent with one request.
 
     `header` names the header it came in (lower case; two names joined by ", " when a client sent both).
-    `number` is the same for the same login as long as this process lives, and says nothing else of it.
+    `number` is the same for the same login as long as this process lives, and says nothing else of it. `named` is what the
+    log calls it.
     """
 
-    __slots__ = ("header", "number")
+    __slots__ = ("header", "named", "number")
 
     def __init__(self, pairs: Iterable[Header]) -> None:
         kept = tuple(pairs)
         if not kept or any(name.lower() not in LOGIN_HEADERS for name, _ in kept):
             raise ValueError("a client credential is made of authorization and x-api-key headers only")
         self.header = ", ".join(name.lower().decode() for name, _ in kept)
+        self.named = f"client login ({self.header})"
         super().__init__(b"".join(b"%b: %b\r\n" % pair for pair in kept))
         for _, value in kept:
             self.number = fingerprints.KNOWN.remember(value.rpartition(b" ")[2], fingerprints.CLIENT_LOGIN)
@@ -97,7 +99,7 @@ class SealedHead(Sealed):
         before, after, start, behind = _vault.kept(id(self))
         if not data.startswith(before):
             return None
-        end = data.find(b"\r", start, start + _DIGITS + 1)
+        end = data.find(b"\r", start, start + DIGITS + 1)
         digits = data[start:end]
         if end < 0 or not digits.isdigit() or not data.startswith(after, end):
             return None

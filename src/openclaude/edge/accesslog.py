@@ -8,7 +8,7 @@ import functools
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,7 +31,7 @@ _PLAIN: Final = re.compile(r"[!#-<>-\[\]-~]+")
 
 def shown(value: str) -> str:
     """A value as it stands in a line: quoted where it is not plain, with everything unprintable escaped."""
-    if _PLAIN.fullmatch(value) is not None:
+    if (value.isidentifier() and value.isascii()) or _PLAIN.fullmatch(value) is not None:
         return value
     escaped = "".join(_escaped(char) for char in value[:300])
     return f'"{escaped}"'
@@ -79,9 +79,10 @@ def request_line(record: AccessRecord) -> str:
         )
     )
     first, asked, said = record.first_byte, record.input_tokens, record.output_tokens
+    total = f"{record.total:.3f}"
+    begun = total if first == record.total else "-" if first is None else f"{first:.3f}"
     line = (
-        f"request={shown(record.request_id)} {front} "
-        f"first={'-' if first is None else f'{first:.3f}'} total={record.total:.3f} "
+        f"request={shown(record.request_id)} {front} first={begun} total={total} "
         f"in={record.bytes_in} out={record.bytes_out} "
         f"tokens={'-' if asked is None else asked}/{'-' if said is None else said}{back}"
     )
@@ -129,49 +130,48 @@ class RotatingLog:
         self._second = 0
         self._stamp = ""
 
-    def write(self, record: AccessRecord) -> None:
-        """Log a request, which is over."""
-        self._take(record)
-
     def event(self, name: str, **fields: str) -> None:
         """Log an event of the gateway's own life, and whatever is held before it."""
         self.line(_event(name, **fields))
         self.flush()
 
     def line(self, text: str) -> None:
-        self._take(text)
+        self.write(text)
 
-    def _take(self, what: AccessRecord | str) -> None:
-        now = time.time_ns()
-        tick = now // _TICK_NS
-        if tick != self._tick:
-            self._tick, self._burst = tick, 0
-        self._burst += 1
-        held, later = self._held, self._later
-        if later is None or (self._burst <= BURST and not held):
-            self._write(self._stamped(now, what), 1)
-            return
+    def write(self, what: AccessRecord | str) -> None:
+        """Log a request, which is over."""
+        now, held = time.time_ns(), self._held
         if not held:
+            tick, later = now // _TICK_NS, self._later
+            if tick != self._tick:
+                self._tick, self._burst = tick, 0
+            self._burst += 1
+            if later is None or self._burst <= BURST:
+                self._write(self._stamped([(now, what)]), 1)
+                return
             later(TICK, self.flush)
         held.append((now, what))
         if len(held) >= MOST_HELD:
             self.flush()
 
-    def _stamped(self, now: int, what: AccessRecord | str) -> str:
-        """The line as it stands in the file."""
-        second, nanoseconds = divmod(now, 1_000_000_000)
-        if second != self._second:
-            self._second = second
-            self._stamp = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-            self._follow()
-        text = what if isinstance(what, str) else request_line(what)
-        return f"{self._stamp}.{nanoseconds // 1_000_000:03d}Z {text}\n"
+    def _stamped(self, entries: Sequence[tuple[int, AccessRecord | str]]) -> str:
+        """Lines as they stand in the file."""
+        lines = []
+        for now, what in entries:
+            second = now // 1_000_000_000
+            if second != self._second:
+                self._second = second
+                self._stamp = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+                self._follow()
+            text = what if isinstance(what, str) else request_line(what)
+            lines.append(f"{self._stamp}.{now // 1_000_000 % 1000:03d}Z {text}\n")
+        return "".join(lines)
 
     def flush(self) -> None:
         """Write what is held."""
         if self._held:
             held, self._held = self._held, []
-            self._write("".join([self._stamped(now, what) for now, what in held]), len(held))
+            self._write(self._stamped(held), len(held))
 
     def close(self) -> None:
         """Write what is held, and let go of the file."""
@@ -247,3 +247,13 @@ class RotatingLog:
 
 def _event(name: str, **fields: str) -> str:
     return " ".join([f"event={name}", *(f"{key}={shown(value)}" for key, value in fields.items())])
+
+
+def where(error: BaseException) -> str:
+    """The innermost frame of an exception: a file of ours and a line, never its message, which may quote data."""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    if frame is None:
+        return "?"
+    return f"{Path(frame.tb_frame.f_code.co_filename).name}:{frame.tb_lineno}"

@@ -45,6 +45,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     Attributes:
         transport: what it writes to, until it is lost.
+        writer: the same for long data. As long as it has nothing left, short data may be given to `transport`.
         on_body: what llhttp calls for each piece of a body. A provider that streams sends each event as a chunk of its own,
             and one read brings many of them.
     """
@@ -66,11 +67,11 @@ class UpstreamConnection(asyncio.Protocol):
         "_pool",
         "_reusable",
         "_until_close",
-        "_writer",
         "on_body",
         "on_chunk_complete",
         "on_chunk_header",
         "transport",
+        "writer",
     )
 
     def __init__(self, pool: Keeper) -> None:
@@ -94,26 +95,34 @@ class UpstreamConnection(asyncio.Protocol):
         self._until_close = False
         self._closed_well = False
         self._reusable = False
-        self._writer: SlicedWriter | None = None
+        self.writer: SlicedWriter | None = None
 
     @property
     def full(self) -> bool:
         """Whether the provider reads too slowly for what is written."""
-        return self._writer is not None and self._writer.full
+        return self.writer is not None and self.writer.full
 
     @property
     def usable(self) -> bool:
         return self.transport is not None and not self.transport.is_closing()
 
-    def begin(self, call: Call, pieces: Sequence[Data]) -> None:
-        """Send a request's first bytes on this idle connection."""
+    def carry(self, call: Call) -> None:
+        """Read the answer to a request for this call."""
         self._call = call
         if self._parser is None:
             self._parser = httptools.HttpResponseParser(self)
         self._body_done = self._head_done = self._until_close = False
         self._head_bytes = self._missing = 0
         self._headers = []
-        writer, transport = self._writer, self.transport
+
+    def begin(self, call: Call, pieces: Sequence[Data]) -> None:
+        """Send a request's first bytes on this idle connection."""
+        self.carry(call)
+        self.send(pieces)
+
+    def send(self, pieces: Sequence[Data]) -> None:
+        """Send a head and what is at hand of its body."""
+        writer, transport = self.writer, self.transport
         if writer is None or transport is None:
             return
         if len(pieces) > 1 and len(pieces[0]) + len(pieces[1]) <= SMALL:
@@ -125,8 +134,8 @@ class UpstreamConnection(asyncio.Protocol):
         writer.writelines(pieces)
 
     def write(self, data: bytes) -> None:
-        if self._writer is not None:
-            self._writer.write(data)
+        if self.writer is not None:
+            self.writer.write(data)
 
     def close(self) -> None:
         self._call = self._passing = None
@@ -148,7 +157,7 @@ class UpstreamConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
         self.transport.set_write_buffer_limits(high=WRITE_HIGH)
-        self._writer = SlicedWriter(self.transport, self._filled, self._drained)
+        self.writer = SlicedWriter(self.transport, self._filled, self._drained)
 
     def data_received(self, data: bytes) -> None:
         passing = self._passing
@@ -202,7 +211,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._pool.forget(self)
-        self.transport = self._writer = self._parser = None
+        self.transport = self.writer = self._parser = None
         call, self._call = self._call, None
         if call is None:
             return
@@ -212,13 +221,13 @@ class UpstreamConnection(asyncio.Protocol):
             call.failed(self._pool.trouble("closed the connection before the answer was complete"))
 
     def pause_writing(self) -> None:
-        if self._writer is not None:
-            self._writer.pause()
+        if self.writer is not None:
+            self.writer.pause()
         self._filled()
 
     def resume_writing(self) -> None:
-        if self._writer is not None:
-            self._writer.resume()
+        if self.writer is not None:
+            self.writer.resume()
 
     def _filled(self) -> None:
         if self._call is not None:

@@ -17,6 +17,7 @@ from typing import Final
 
 from openclaude.edge.admission import Door
 from openclaude.edge.listener import Listener
+from openclaude.edge.server import ClientConnection, Listening
 from openclaude.edge.sockets import BACKLOG
 from openclaude.edge.tls import Loopback
 from openclaude.ports import Handler
@@ -53,6 +54,7 @@ class Doors:
         handler: who answers requests.
         report: told of exceptions that no rule foresaw.
         arrived: told of each connection.
+        connection: as `edge.listener.Listener` has it.
     """
 
     def __init__(
@@ -64,7 +66,9 @@ class Doors:
         report: Callable[[BaseException], None],
         *,
         arrived: Callable[[], None] = lambda: None,
+        connection: Callable[[Listening], ClientConnection] = ClientConnection,
     ) -> None:
+        self._connection = connection
         self._sockets = sockets
         self._tls = tls
         self._keys = keys
@@ -140,6 +144,7 @@ class Doors:
             report=self._report,
             crowd=lambda: self.connections,
             arrived=self._arrived,
+            connection=self._connection,
         )
         return self._listeners[door]
 

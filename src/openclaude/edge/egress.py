@@ -11,8 +11,8 @@ from typing import Final
 
 from openclaude.credentials import fingerprints
 from openclaude.credentials.fingerprints import KNOWN, LEAST, Fingerprints
-from openclaude.credentials.outbound import credential_lines
-from openclaude.credentials.sealed import AuthorizedRequest
+from openclaude.credentials.outbound import RepeatedHead, credential_lines
+from openclaude.credentials.sealed import AuthorizedRequest, ClientCredential, SealedHead
 from openclaude.domain.errors import ApiError
 from openclaude.domain.http import Header, Origin
 
@@ -44,19 +44,22 @@ class EgressWall:
     Args:
         signed: the origins that requests are signed for: the Bedrock endpoints of the configured routes.
         stopped: told of every request that was stopped.
+
+    Attributes:
+        table: what may go where; another one after each change.
     """
 
     def __init__(self, signed: Collection[Origin], *, stopped: Stopped, known: Fingerprints = KNOWN) -> None:
         self.count = 0
         self._stopped = stopped
         self._known = known
-        self._table: dict[Origin, Destination] = {}
+        self.table: dict[Origin, Destination] = {}
         self.permit(signed)
 
     def permit(self, signed: Collection[Origin]) -> None:
         """Replace the origins that requests are signed for, after a change of configuration."""
         kinds = dict.fromkeys(signed, SIGNED) | {ANTHROPIC: LOGIN}
-        self._table = {origin: Destination(origin, allowed) for origin, allowed in kinds.items()}
+        self.table = {origin: Destination(origin, allowed) for origin, allowed in kinds.items()}
 
     def head(self, authorized: AuthorizedRequest) -> bytes:
         """The head as it is sent. Raises `EgressError`, and has told of it and counted it.
@@ -66,7 +69,7 @@ class EgressWall:
         """
         request, credential = authorized.request, authorized.credential
         lines = credential_lines(authorized)
-        place = self._table.get(authorized.origin)
+        place = self.table.get(authorized.origin)
         made_of = (
             place,
             self._known.met,
@@ -91,6 +94,19 @@ class EgressWall:
             if place is not None:
                 place.latest = passed
         return b"%bContent-Length: %d\r\n%b\r\n" % (start, request.content_length, lines)
+
+    def repeated(self, head: SealedHead, credential: ClientCredential) -> RepeatedHead | None:
+        """What leaves whenever a client's head comes again, of which a request with this login of its own has left.
+
+        It may be sent to the login's origin for as long as the table and the number of secrets that were met stay the same.
+        None where one of them has changed already.
+        """
+        if credential.passed is None:
+            return None
+        (place, met, *_), start = credential.passed
+        if place is None or self.table.get(ANTHROPIC) is not place or met != self._known.met:
+            return None
+        return RepeatedHead(head, start, credential)
 
     def _check(
         self, place: "Destination | None", authorized: AuthorizedRequest, start: bytes, lines: bytes

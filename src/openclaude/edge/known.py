@@ -24,30 +24,37 @@ class KnownHead:
     """A head that was let in, and what it says.
 
     Attributes:
+        admitted: what was let in.
         credential: the login that every repetition of it brings.
+        head: the head itself.
+        met: how many secrets were known then; it is read anew once there are more.
+        token, tokens: what lets it in, as long as the one is among the others; nothing has to where `token` is empty.
     """
 
-    __slots__ = ("_admitted", "_head", "_met", "_token", "_tokens", "credential")
+    __slots__ = ("admitted", "credential", "head", "met", "token", "tokens")
 
     def __init__(self, head: SealedHead, admitted: Admitted, token: bytes, tokens: Container[bytes]) -> None:
-        self._head = head
-        self._met = KNOWN.met
-        self._token = token
-        self._tokens = tokens
-        self._admitted = admitted
+        self.head = head
+        self.met = KNOWN.met
+        self.token = token
+        self.tokens = tokens
+        self.admitted = admitted
         self.credential = admitted.credential
 
     def read(self, data: bytes) -> tuple[InboundRequest, int, int] | None:
         """The request `data` begins with, its body's length and its head's end, if the head is this one and still let in."""
-        found = self._head.repeated(data)
-        if found is None or KNOWN.met != self._met or (self._token and self._token not in self._tokens):
+        found = self.head.repeated(data)
+        if found is None or KNOWN.met != self.met or (self.token and self.token not in self.tokens):
             return None
         length, end = found
         if not 0 < length <= http1.MAX_BODY_BYTES:
             return None
-        endpoint, query, headers, _, _, _, session, profile = self._admitted
-        request = _made(InboundRequest, (request_id(), endpoint, query, headers, length, session, profile))
-        return request, length, end
+        return self.request(length), length, end
+
+    def request(self, length: int) -> InboundRequest:
+        """The request of a repetition with a body of this length."""
+        endpoint, query, headers, _, _, _, session, profile = self.admitted
+        return _made(InboundRequest, (request_id(), endpoint, query, headers, length, session, profile))
 
 
 def remembered(door: Door, head: bytes, target: bytes, admitted: Admitted) -> KnownHead | None:

@@ -11,7 +11,7 @@ from typing import Final
 from openclaude.edge.admission import Door
 from openclaude.edge.reading import HEAD_SECONDS
 from openclaude.edge.secure import SecureTransport
-from openclaude.edge.server import ClientConnection
+from openclaude.edge.server import ClientConnection, Listening
 from openclaude.edge.sockets import BACKLOG
 from openclaude.ports import Handler
 
@@ -45,6 +45,7 @@ class Listener:
         most: connections at a time.
         crowd: how many there are, where other listeners have some of them.
         arrived: told of each connection.
+        connection: makes what a connection of the loop belongs to.
     """
 
     def __init__(
@@ -56,7 +57,9 @@ class Listener:
         most: int | None = None,
         crowd: Callable[[], int] | None = None,
         arrived: Callable[[], None] = lambda: None,
+        connection: Callable[[Listening], ClientConnection] = ClientConnection,
     ) -> None:
+        self._connection = connection
         self.most = most_connections() if most is None else most
         self._crowd = crowd or (lambda: self.connections)
         self.door = door
@@ -83,7 +86,7 @@ class Listener:
         self._sweep()
 
     def _accepted(self, tls: ssl.SSLContext | None) -> asyncio.Protocol:
-        connection = ClientConnection(self)
+        connection = self._connection(self)
         if tls is None:
             return connection
         ready = self.loop.create_future()

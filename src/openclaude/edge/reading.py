@@ -46,6 +46,30 @@ class Owner(Protocol):
 class RequestReader(ClientSide, ABC):
     """The reading half of a client's connection."""
 
+    __slots__ = (
+        "_admitted",
+        "_answering",
+        "_body_bytes",
+        "_body_done",
+        "_body_left",
+        "_bodyless",
+        "_chunks",
+        "_close_after",
+        "_exchange",
+        "_full_since",
+        "_head_bytes",
+        "_head_since",
+        "_headers",
+        "_known",
+        "_mark",
+        "_next_is_last",
+        "_parser",
+        "_paused_since",
+        "_server",
+        "_tail",
+        "_target",
+    )
+
     def __init__(self, server: Owner) -> None:
         self._server = server
         self._exchange: Exchange | None = None

@@ -56,6 +56,14 @@ class Listening(Owner, Protocol):
 class ClientConnection(RequestReader, asyncio.Protocol):
     """One client's connection."""
 
+    __slots__ = (
+        "_chunked_answer",
+        "_head",
+        "_listener",
+        "_looking",
+        "_transport",
+    )
+
     def __init__(self, server: Listening) -> None:
         super().__init__(server)
         self._listener = server

@@ -45,23 +45,13 @@ waking_clock: Final[Callable[[], float]] = functools.partial(time.clock_gettime,
 class Line:
     """What a pool knows of one of its connections: its socket, when it was opened, and since when it is unused."""
 
-    __slots__ = ("_stirrings", "idle_since", "opened", "socket")
+    __slots__ = ("idle_since", "opened", "socket", "stirrings")
 
     def __init__(self, plain: socket.socket, opened: float, idle_since: float) -> None:
         self.socket = plain
         self.opened = opened
         self.idle_since = idle_since
-        self._stirrings = reach.stirrings(plain)
-
-    def fit(self, now: float) -> bool:
-        """Whether it may carry another request."""
-        idle = now - self.idle_since
-        return (
-            idle <= IDLE_SECONDS
-            and now - self.opened <= MAX_AGE
-            and not self._stirrings()
-            and (idle <= QUIET_SECONDS or reach.still_the_way(self.socket))
-        )
+        self.stirrings = reach.stirrings(plain)
 
 
 class Pool:
@@ -71,6 +61,9 @@ class Pool:
         clock: seconds, also while the machine sleeps.
         resolve: where a name leads; asked for each connection.
         make_room: closes connections that carry nothing, wherever they lead, and says how many.
+
+    Attributes:
+        connection: makes what a connection of the loop belongs to.
     """
 
     def __init__(
@@ -91,6 +84,7 @@ class Pool:
         self._clock = clock
         self._resolve = resolve
         self._make_room = make_room or self.close_unused
+        self.connection: Callable[[Pool], UpstreamConnection] = UpstreamConnection
         self._idle: list[UpstreamConnection] = []
         self._lines: dict[UpstreamConnection, Line] = {}
         self._pruning: asyncio.TimerHandle | None = None
@@ -103,8 +97,16 @@ class Pool:
         now = self._clock()
         while self._idle:
             connection = self._idle.pop()
-            transport = connection.transport
-            if transport is not None and not transport.is_closing() and self._lines[connection].fit(now):
+            transport, line = connection.transport, self._lines[connection]
+            idle = now - line.idle_since
+            if (
+                transport is not None
+                and not transport.is_closing()
+                and idle <= IDLE_SECONDS
+                and now - line.opened <= MAX_AGE
+                and not line.stirrings()
+                and (idle <= QUIET_SECONDS or reach.still_the_way(line.socket))
+            ):
                 return connection
             connection.close()
         return None
@@ -176,7 +178,7 @@ class Pool:
             return await self._secured((await reach.race(others)).socket)
 
     async def _secured(self, plain: socket.socket) -> tuple[UpstreamConnection, Line]:
-        connection, ready = UpstreamConnection(self), self._loop.create_future()
+        connection, ready = self.connection(self), self._loop.create_future()
         secure = SecureTransport(
             self._tls, connection, name=self.origin.host, seconds=CONNECT_SECONDS, ready=ready
         )
@@ -225,7 +227,7 @@ class UpstreamTransport:
         dial: where origins are dialled.
         report: told of exceptions that no rule foresaw.
         wall: looks at every head.
-        clock, resolve: as `Pool` has them.
+        clock, resolve, connection: as `Pool` has them.
     """
 
     def __init__(
@@ -237,6 +239,7 @@ class UpstreamTransport:
         wall: EgressWall,
         clock: Callable[[], float] = waking_clock,
         resolve: Resolve = reach.resolve,
+        connection: Callable[[Pool], UpstreamConnection] = UpstreamConnection,
     ) -> None:
         self._tls = tls
         self._wall = wall
@@ -244,6 +247,7 @@ class UpstreamTransport:
         self._report = report
         self._clock = clock
         self._resolve = resolve
+        self._connection = connection
         self._pools: dict[Origin, Pool] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
@@ -273,6 +277,10 @@ class UpstreamTransport:
             self._dial_for(call, pool)
         return call
 
+    def pool_of(self, origin: Origin) -> Pool | None:
+        """The connections to an origin; None before the first request to it."""
+        return self._pools.get(origin)
+
     def _open(self, origin: Origin) -> Pool:
         pool = self._pools[origin] = Pool(
             origin,
@@ -283,6 +291,7 @@ class UpstreamTransport:
             resolve=self._resolve,
             make_room=self._make_room,
         )
+        pool.connection = self._connection
         return pool
 
     def _dial_for(self, call: Call, pool: Pool) -> None:

@@ -24,7 +24,7 @@ from openclaude.gateway.attempts import Asked, Attempts
 from openclaude.gateway.deciding import Decider, Facts
 from openclaude.gateway.exchange import FINISHED, HEAVY, Answer
 from openclaude.gateway.opening import exact_model, opened
-from openclaude.gateway.passthrough import PassthroughExchange
+from openclaude.gateway.passthrough import PassthroughExchange, Sent
 from openclaude.gateway.routes import Route, SignedRoute
 from openclaude.gateway.translated import TranslatedExchange
 from openclaude.gateway.ways import Relay, Routing, Signed, Way, Ways
@@ -239,7 +239,14 @@ class Intake:
 
     # what is decided
 
-    def _relay(self, way: Way, relay: Relay, held: Data, length: int) -> None:
+    def under_way(self, way: Way, relay: Relay, sent: Sent, size: int) -> PassthroughExchange:
+        """Go on with a request that was sent without an Intake, and with so many bytes of its body."""
+        self._answer.record.bytes_in += size
+        return self._relay(way, relay, b"", 0, sent)
+
+    def _relay(
+        self, way: Way, relay: Relay, held: Data, length: int, sent: Sent | None = None
+    ) -> PassthroughExchange:
         """What `_open` does, for a way on which all of it is known."""
         answer = self._answer
         record = answer.record
@@ -250,7 +257,10 @@ class Intake:
         if self._held:
             self._held = []
             answer.let_go()
-        self._next = PassthroughExchange(answer, relay.route, relay.health, self._credential, held, length)
+        self._next = exchange = PassthroughExchange(
+            answer, relay.route, relay.health, self._credential, held, length, sent
+        )
+        return exchange
 
     def _translate(self, way: Way, signed: Signed, held: bytes) -> None:
         """What `_open` does, for a way on which all of it is known."""

@@ -33,6 +33,15 @@ def note_usage(record: AccessRecord, text: bytes) -> None:
         record.output_tokens = 0
 
 
+def note_usage_of(record: AccessRecord, answer: bytes) -> None:
+    """`note_usage` of a whole answer."""
+    if len(answer) > HEAD:
+        note_usage(record, answer[:HEAD])
+        note_usage(record, answer[-TAIL:])
+    else:
+        note_usage(record, answer)
+
+
 def with_usage(record: AccessRecord, usage: Usage | None) -> AccessRecord:
     if usage is not None:
         record.input_tokens = usage.input_tokens

@@ -13,7 +13,7 @@ from openclaude.domain.http import Data, Endpoint, Header
 from openclaude.gateway import refusals, retries
 from openclaude.gateway.exchange import Answer
 from openclaude.gateway.health import Health
-from openclaude.gateway.observers import HEAD, TAIL, note_usage
+from openclaude.gateway.observers import HEAD, TAIL, note_usage, note_usage_of
 from openclaude.gateway.retries import Fault
 from openclaude.gateway.routes import PassthroughRoute
 from openclaude.ports import Receiver, UpstreamCall
@@ -41,6 +41,10 @@ NO_CONTENT = ApiError(
 )
 
 
+Sent = Callable[[Receiver], UpstreamCall]
+"""Gives the call of a request that was sent already; the receiver is told of its answer from now on."""
+
+
 class PassthroughExchange(Receiver):
     """One request on its way to the Anthropic API and back. It is sent as this is made.
 
@@ -51,6 +55,7 @@ class PassthroughExchange(Receiver):
         credential: the client's login, without which nothing is sent.
         held: what is at hand of the body.
         length: bytes of the whole body.
+        sent: what gives the call of a request that was sent already; then nothing is sent here.
     """
 
     __slots__ = (
@@ -82,6 +87,7 @@ class PassthroughExchange(Receiver):
         credential: ClientCredential | None,
         held: Data,
         length: int,
+        sent: Sent | None = None,
     ) -> None:
         self._answer = answer
         self._route = route
@@ -101,17 +107,20 @@ class PassthroughExchange(Receiver):
         if credential is None:
             answer.refuse(NO_LOGIN)
             return
-        try:
-            request = route.adapter.request(answer.request, length)
-        except ApiError as error:
-            answer.refuse(error)
-            return
-        if health.breakers and self._left_alone():
-            return
+        if sent is not None:
+            self._call = sent(self)
+        else:
+            try:
+                request = route.adapter.request(answer.request, length)
+            except ApiError as error:
+                answer.refuse(error)
+                return
+            if health.breakers and self._left_alone():
+                return
+            authorized = route.policy.authorize(request, credential)
+            self._call = answer.services.transport.send(authorized, (held,), self)
         self._login = credential.number
-        self._answer.record.credential = f"client login ({credential.header})"
-        authorized = route.policy.authorize(request, credential)
-        self._call = answer.services.transport.send(authorized, (held,), self)
+        answer.record.credential = credential.named
         self._sweep.add(self)
 
     # the client's end
@@ -168,12 +177,8 @@ class PassthroughExchange(Receiver):
         if self._health.breakers:
             self._reached()
         shown, clear = self._read(headers)
-        record = self._answer.record
-        if clear and len(body) > HEAD:
-            note_usage(record, body[:HEAD])
-            note_usage(record, body[-TAIL:])
-        elif clear:
-            note_usage(record, body)
+        if clear:
+            note_usage_of(self._answer.record, body)
         self._gone()
         self._answer.at_once(status, shown, body)
         return True

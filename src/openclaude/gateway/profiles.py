@@ -7,6 +7,7 @@ from openclaude.domain.errors import ApiError
 from openclaude.domain.http import InboundRequest
 from openclaude.gateway.exchange import Answer
 from openclaude.gateway.pipeline import Local, Pipeline
+from openclaude.gateway.ways import Routing
 from openclaude.ports import Begun, ClientSide
 
 
@@ -21,6 +22,11 @@ class Profiles:
     def __init__(self, ordinary: Pipeline, named: Mapping[str, Pipeline]) -> None:
         self._ordinary = ordinary
         self._named = dict(named)
+
+    def routing_of(self, profile: str) -> Routing | None:
+        """Where requests of a profile go; None for one that is not there."""
+        pipeline = self._named.get(profile) if profile else self._ordinary
+        return None if pipeline is None else pipeline.routing
 
     def begin(
         self, request: InboundRequest, credential: ClientCredential | None, client: ClientSide

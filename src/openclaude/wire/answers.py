@@ -21,16 +21,24 @@ _NOT_KNOWN: Final = frozenset({b"transfer-encoding", b"proxy-connection", b"upgr
 
 
 class Form:
-    """The form of heads that differ in the values of their headers only; all of status 200 and with a length."""
+    """The form of heads that differ in the values of their headers only; all of status 200 and with a length.
 
-    __slots__ = ("_length", "_match", "_names")
+    Attributes:
+        first: the first line.
+        names: the headers' names, in order.
+        length: which of them has the body's length.
+    """
 
-    def __init__(
-        self, match: Callable[[bytes], re.Match[bytes] | None], names: tuple[bytes, ...], length: int
-    ) -> None:
-        self._match = match
-        self._names = names
-        self._length = length
+    __slots__ = ("_match", "first", "length", "names")
+
+    def __init__(self, first: bytes, names: tuple[bytes, ...], length: int) -> None:
+        self.first = first
+        self.names = names
+        self.length = length
+        lines = b"".join(map(line, names))
+        self._match: Callable[[bytes], re.Match[bytes] | None] = re.compile(
+            b"%b\r\n%b\r\n" % (re.escape(first), lines)
+        ).match
 
     def read(self, data: bytes) -> tuple[list[Header], int, int] | None:
         """Headers, length of the body and end of the head that `data` begins with, if it is whole and has this form."""
@@ -41,7 +49,12 @@ class Form:
         end = found.end()
         if end > MAX_HEAD_BYTES:
             return None
-        return list(zip(self._names, values)), int(values[self._length]), end  # noqa: B905  a group for each name
+        return list(zip(self.names, values)), int(values[self.length]), end  # noqa: B905  a group for each name
+
+
+def line(name: bytes) -> bytes:
+    """The pattern of a header's line in any form; its one group is the value."""
+    return b"%b: %b\r\n" % (re.escape(name), _FRAMING.get(name.lower(), _VALUE))
 
 
 def form(data: bytes, headers: Sequence[Header]) -> Form | None:
@@ -57,6 +70,4 @@ def _made(first: bytes, names: tuple[bytes, ...]) -> Form | None:
     keys = [name.lower() for name in names]
     if _FIRST.fullmatch(first) is None or keys.count(b"content-length") != 1 or _NOT_KNOWN.intersection(keys):
         return None
-    lines = [b"%b: %b\r\n" % (re.escape(name), _FRAMING.get(name.lower(), _VALUE)) for name in names]
-    pattern = re.compile(b"%b\r\n%b\r\n" % (re.escape(first), b"".join(lines)))
-    return Form(pattern.match, names, keys.index(b"content-length"))
+    return Form(first, names, keys.index(b"content-length"))

@@ -69,7 +69,7 @@ def test_a_head_with_one_more_line_is_no_repetition(more: bytes, door: Door, can
     assert found.read(head(login, more=more)) is None
 
 
-def test_another_login_makes_another_head(door: Door, canary) -> None:
+def test_another_login_makes_anotherhead(door: Door, canary) -> None:
     found = known(door, head(canary()))
     assert found is not None
     assert found.read(head(canary())) is None
@@ -106,5 +106,5 @@ def test_a_known_head_shows_nothing(door: Door, canary) -> None:
     login = canary()
     found = known(door, head(login))
     assert found is not None
-    assert repr(found._head) == "<SealedHead sealed>"
+    assert repr(found.head) == "<SealedHead sealed>"
     assert login not in repr([getattr(found, name) for name in KnownHead.__slots__])

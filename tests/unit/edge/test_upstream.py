@@ -95,6 +95,9 @@ class Sink(asyncio.Transport):
     def write(self, data) -> None:
         """It is gone."""
 
+    def abort(self) -> None:
+        """Nothing is left to be cut off."""
+
 
 async def test_a_client_that_uploads_while_the_provider_is_dialled_is_held_back() -> None:
     pool = Pool(Origin("api.anthropic.com"), DialMap(), ssl.create_default_context(), ignore)
@@ -307,9 +310,18 @@ async def test_a_connection_whose_network_is_gone_is_not_used_again(scene: Scene
         socket.create_connection(server.getsockname(), source_address=("127.0.0.9", 0)) as ours,
     ):
         ours.setblocking(False)
-        line = Line(ours, scene.seconds, scene.seconds)
-        assert line.fit(scene.seconds + 0.5)  # a second has not passed: nobody changes networks that often
-        assert not line.fit(scene.seconds + 1.5)
+        now = scene.seconds
+        pool = Pool(ANTHROPIC, DialMap(), ssl.create_default_context(), ignore, clock=lambda: now)
+        connection = UpstreamConnection(pool)
+        connection.connection_made(Sink())
+        pool._lines[connection] = Line(ours, now, now)
+        pool.give_back(connection)
+        now += 0.5
+        assert pool.take() is connection  # a second has not passed: nobody changes networks that often
+        pool.give_back(connection)
+        now += 1.5
+        assert pool.take() is None
+        pool.close()
 
 
 async def test_an_address_that_breaks_off_the_handshake_gives_way_to_the_next(scene: Scene) -> None:

@@ -1,0 +1,292 @@
+"""The two functions of the short way, one for a request and one for its answer, and the way back to the long one."""
+
+import asyncio
+import re
+from collections.abc import Callable, Sized
+from typing import Final, cast
+
+from openclaude.credentials.fingerprints import KNOWN
+from openclaude.domain.access import AccessRecord
+from openclaude.domain.messages import LEADING
+from openclaude.edge.call import Call
+from openclaude.edge.connection import UNHANDLED, Keeper, UpstreamConnection
+from openclaude.edge.names import request_id
+from openclaude.edge.server import SMALL, ClientConnection, Listening
+from openclaude.fastpath.plans import Course, Express, Plan
+from openclaude.fastpath.shapes import Shape, shape_of
+from openclaude.gateway.exchange import Answer
+from openclaude.gateway.intake import Intake
+from openclaude.gateway.observers import HEAD, note_usage, note_usage_of
+from openclaude.gateway.passthrough import PassthroughExchange
+from openclaude.gateway.sweep import EVERY
+from openclaude.ports import Receiver
+from openclaude.wire.http1 import MAX_BODY_BYTES, MAX_HEAD_BYTES
+
+_OK: Final = b"HTTP/1.1 200 OK\r\n"
+
+
+def _nowhere(data: bytes) -> None:
+    """What is written once a transport is gone."""
+    del data
+
+
+class FastClientConnection(ClientConnection):
+    """A client's connection that sends repeated requests itself.
+
+    Args:
+        server: the listener.
+        express: makes plans.
+    """
+
+    __slots__ = (
+        "_began",
+        "_course",
+        "_express",
+        "_far",
+        "_length",
+        "_now",
+        "_plan",
+        "_push",
+        "_services",
+        "_watched",
+    )
+
+    _course: Course
+    """What the model of the request under way decides; there once there was one."""
+    _push: Callable[[bytes], None]
+
+    def __init__(self, server: Listening, express: Express) -> None:
+        super().__init__(server)
+        self._express = express
+        self._services = express.services
+        self._now = express.services.clock.monotonic
+        self._plan: Plan | None = None
+        self._far: FastUpstreamConnection | None = None
+        self._began = 0.0
+        self._length = 0
+        self._watched = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._push = cast("asyncio.Transport", transport).write
+
+    def data_received(self, data: bytes) -> None:
+        """Send the request that this is the beginning of, or more of it; what cannot be sent here goes the long way."""
+        try:
+            plan = self._plan
+            if (
+                plan is not None
+                and not self._answering
+                and self._body_done
+                and not self._close_after
+                and plan.known is self._known
+                and (sent := plan.head.leaving(data)) is not None
+            ):
+                head, length, end = sent
+                left = length - len(data) + end
+                named = LEADING.match(data, end)
+                if (
+                    named is not None
+                    and left >= 0
+                    and length <= MAX_BODY_BYTES
+                    and (course := plan.courses[named[1]]) is not None
+                    and KNOWN.met == plan.met
+                    and self._express.wall.table is plan.table
+                    and self._server.handler is plan.handler
+                    and not course.health.breakers
+                    and (not plan.token or plan.token in plan.tokens)
+                    and (far := cast("FastUpstreamConnection | None", plan.pool.take())) is not None
+                ):
+                    far.near, self._far, self._course, self._length = self, far, course, length
+                    self._answering, self._body_done, self._body_left = True, not left, left
+                    self._began = now = self._now()
+                    self._services.in_flight += 1
+                    if left:
+                        self._body_bytes, self._mark = length - left, (now, length - left)
+                    if not self._watched:
+                        self._watched = True
+                        self._services.sweep.add(self)
+                    if len(data) <= SMALL and not far.backlog:
+                        far.push(head + data[end:])
+                    else:
+                        far.send((head, memoryview(data)[end:]))
+                    return
+            elif self._far is not None:
+                self._continue(self._far, data)
+                return
+        except Exception as error:  # noqa: BLE001  whatever it is, the client has to hear of it
+            self.go_back()
+            self.failed(error)
+            return
+        super().data_received(data)
+        self._learn()
+
+    def _continue(self, far: "FastUpstreamConnection", data: bytes) -> None:
+        """More of a request that is under way."""
+        left = self._body_left - len(data)
+        if left < 0:
+            self.go_back()
+            super().data_received(data)
+            return
+        self._body_left = left
+        self._body_bytes += len(data)
+        self._body_done = not left
+        far.write(data)
+
+    def answer(self, shape: Shape, found: re.Match[bytes], body: bytes) -> bool:
+        """Hand a whole answer over; False, and nothing has happened, where the long way has to do that."""
+        if self._body_left or self._close_after:
+            return False
+        services, plan, course, size = self._services, cast("Plan", self._plan), self._course, len(body)
+        took = self._now() - self._began
+        record = AccessRecord(
+            request_id(),
+            "messages",
+            course.shown,
+            course.slot,
+            course.route,
+            course.reason,
+            course.name,
+            found[shape.request_id].decode("latin-1")[:80] if shape.request_id else "",
+            plan.named,
+            200,
+            "complete",
+            took,
+            took,
+            self._length,
+            size,
+        )
+        if not shape.encoded:
+            (note_usage if size <= HEAD else note_usage_of)(record, body)
+        if shape.status:
+            now, headers = services.clock.now().timestamp(), shape.shown(found)
+            services.quota.hear(plan.credential.number, course.name, headers, now, status=found[shape.status])
+        self._far = None
+        self._answering = False
+        services.in_flight -= 1
+        services.served += 1
+        head = b"%b%b%b%d\r\n\r\n" % (_OK, b"".join(found.group(*shape.runs)), course.marks, size)
+        if size <= SMALL:
+            self._push(head + body)
+        else:
+            self._push(head)
+            self._push(body)
+        services.log.write(record)
+        return True
+
+    def go_back(self) -> PassthroughExchange | None:
+        """Have the request under way go on by the long way, from where it is; what carries it on there."""
+        far, self._far = self._far, None
+        if far is None:
+            return None
+        far.near = None
+        services, plan, course = self._services, cast("Plan", self._plan), self._course
+        services.in_flight -= 1  # an Answer counts it anew
+        answer = Answer(services, plan.known.request(self._length), self)
+        answer.started_at = self._began
+        intake = Intake(plan.routing, answer, plan.credential)
+        self._exchange, left = intake, self._body_left
+        return intake.under_way(course.way, course.relay, lambda to: far.go_on(to, left), self._length - left)
+
+    def look(self, now: float) -> None:
+        """A request that has taken as long as from one look to the next is the long way's."""
+        if self._far is None:
+            self._unwatch()
+        elif now - self._began >= EVERY and (exchange := self.go_back()) is not None:
+            exchange.look(now)
+
+    def _unwatch(self) -> None:
+        self._watched = False
+        self._services.sweep.discard(self)
+
+    def pause_writing(self) -> None:
+        self.go_back()
+        super().pause_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.go_back()
+        self._unwatch()
+        self._plan, self._push = None, _nowhere  # a bound method of the transport, which leads back here
+        super().connection_lost(exc)
+
+    def _learn(self) -> None:
+        """See whether the head that came last can be sent here the next time."""
+        known, plan = self._known, self._plan
+        if known is not None and (
+            plan is None or plan.known is not known or not self._express.holds(plan, self._server.handler)
+        ):
+            self._plan = self._express.plan(known, self._server.handler)
+
+
+class FastUpstreamConnection(UpstreamConnection):
+    """A connection to a provider that hands whole answers back itself.
+
+    Attributes:
+        near: whose request is under way on it by the short way.
+    """
+
+    __slots__ = ("_shape", "backlog", "near", "push")
+
+    push: Callable[[bytes], None]
+    backlog: Sized
+
+    def __init__(self, pool: Keeper) -> None:
+        super().__init__(pool)
+        self.near: FastClientConnection | None = None
+        self._shape: Shape | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self.push = cast("asyncio.Transport", transport).write
+        self.backlog = self.writer.left if self.writer is not None else ()
+
+    def data_received(self, data: bytes) -> None:
+        """Hand over the whole answer that this is; one that it is not goes the long way."""
+        near = self.near
+        if near is not None:
+            try:
+                shape = self._shape
+                if (
+                    shape is not None
+                    and (found := shape.match(data)) is not None
+                    and int(found[shape.length]) == len(data) - (end := found.end())
+                    and end <= MAX_HEAD_BYTES
+                    and near.answer(shape, found, data[end:])
+                ):
+                    self.near, transport = None, self.transport
+                    if transport is not None and not transport.is_closing():
+                        self._pool.give_back(self)
+                    return
+                self._go_back()
+            except Exception as error:  # noqa: BLE001  whatever it is, the client has to hear of it
+                self.near = None
+                if near.go_back() is None:
+                    near.close()  # in the midst of its answer
+                self._fail(UNHANDLED, cause=error)
+                return
+        super().data_received(data)
+
+    def go_on(self, receiver: Receiver, left: int) -> Call:
+        """Have the request under way go on by the long way, with so many bytes of its body to come."""
+        call = Call(receiver, left)
+        call.connection = self
+        self.carry(call)
+        return call
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._go_back()
+        self.push, self.backlog = _nowhere, ()
+        super().connection_lost(exc)
+
+    def _filled(self) -> None:
+        self._go_back()
+        super()._filled()
+
+    def _learn(self, data: bytes) -> None:
+        super()._learn(data)
+        self._shape = None if self._form is None else shape_of(self._form)
+
+    def _go_back(self) -> None:
+        near, self.near = self.near, None
+        if near is not None:
+            near.go_back()

@@ -1,0 +1,159 @@
+"""What was decided for a head that a client repeats, and what has to be as it was for that to be used again.
+
+A plan decides nothing: the head was let in (edge/admission), its request was routed (gateway/ways), its login was authorised
+for its origin and the wall has looked at what left (edge/egress). The plan keeps what came of that, and what of each of them
+would tell that it might come out otherwise now.
+"""
+
+from typing import Final, Protocol, runtime_checkable
+
+from openclaude.credentials.fingerprints import KNOWN
+from openclaude.credentials.policies import Passthrough
+from openclaude.credentials.sealed import ClientCredential
+from openclaude.domain.http import Endpoint
+from openclaude.edge.egress import EgressWall
+from openclaude.edge.known import KnownHead
+from openclaude.edge.upstream import Pool, UpstreamTransport
+from openclaude.gateway.exchange import Services
+from openclaude.gateway.ways import Relay, Routing, Way
+from openclaude.ports import Handler
+
+_MOST: Final = 256
+"""Names of models that one plan remembers."""
+
+
+@runtime_checkable
+class Routed(Protocol):
+    """A handler that says where its requests go."""
+
+    def routing_of(self, profile: str) -> Routing | None:
+        """Where requests of a profile go."""
+
+
+class Repeated(Protocol):
+    """What `edge.egress.EgressWall.repeated` gives."""
+
+    def leaving(self, data: bytes) -> tuple[bytes, int, int] | None:
+        """What leaves for the head that `data` begins with, its body's length, and its end; None for another head."""
+
+
+class Course:
+    """What a model decides.
+
+    Attributes:
+        way, relay: as `gateway.ways` has them.
+        health: how the origin is doing.
+        name, shown, slot, route, reason: what the log says of it.
+        marks: the lines that every answer gets, the name of its length's header at the end.
+    """
+
+    __slots__ = ("health", "marks", "name", "reason", "relay", "route", "shown", "slot", "way")
+
+    def __init__(self, way: Way, relay: Relay) -> None:
+        self.way = way
+        self.relay = relay
+        self.health = relay.health
+        self.name, self.shown, self.slot = way.name, way.shown, way.slot
+        self.route, self.reason = relay.route.name, relay.reason
+        self.marks = b"".join([b"%b: %b\r\n" % pair for pair in relay.marks]) + b"content-length: "
+
+
+class Courses(dict[bytes, "Course | None"]):
+    """The courses of one routing, by the model's name as it stands in the body; None for what goes another way."""
+
+    def __init__(self, routing: Routing) -> None:
+        self._routing = routing
+
+    def __missing__(self, name: bytes) -> Course | None:
+        way = self._routing.ways[name.decode("ascii")]
+        relay = way.relay
+        course = (
+            Course(way, relay) if relay is not None and relay.route.origin == Passthrough.ORIGIN else None
+        )
+        if len(self) < _MOST:
+            self[name] = course
+        return course
+
+
+class Plan:
+    """What a repeated head gets.
+
+    Attributes:
+        known: the head as its connection knows it. While it does, the head is let in.
+        head: what leaves for it.
+        credential: the login it brings.
+        courses: what its models decide.
+        routing: what decides, and `handler` who has it. A new configuration comes with another handler.
+        pool: the connections to the login's origin.
+        table: what the wall allows, see `edge.egress.EgressWall.table`.
+        met: how many secrets this process had met, see `credentials.fingerprints`.
+        named: what the log calls the login.
+        token, tokens: as the known head has them.
+    """
+
+    __slots__ = (
+        "courses",
+        "credential",
+        "handler",
+        "head",
+        "known",
+        "met",
+        "named",
+        "pool",
+        "routing",
+        "table",
+        "token",
+        "tokens",
+    )
+
+    def __init__(
+        self,
+        known: KnownHead,
+        head: Repeated,
+        credential: ClientCredential,
+        handler: Handler,
+        routing: Routing,
+        pool: Pool,
+        table: object,
+    ) -> None:
+        self.known = known
+        self.head = head
+        self.credential = credential
+        self.named = credential.named
+        self.handler = handler
+        self.routing = routing
+        self.courses = Courses(routing)
+        self.pool = pool
+        self.table = table
+        self.met = known.met
+        self.token, self.tokens = known.token, known.tokens
+
+
+class Express:
+    """Makes plans, of a gateway's parts."""
+
+    def __init__(self, services: Services, transport: UpstreamTransport, wall: EgressWall) -> None:
+        self.services = services
+        self.wall = wall
+        self._transport = transport
+
+    def holds(self, plan: Plan, handler: Handler) -> bool:
+        """Whether nothing has changed since a plan was made."""
+        return plan.handler is handler and plan.met == KNOWN.met and plan.table is self.wall.table
+
+    def plan(self, known: KnownHead, handler: Handler) -> Plan | None:
+        """The plan for a head of which a request has gone the whole way; None where none can be made."""
+        admitted, credential = known.admitted, known.credential
+        if (
+            credential is None
+            or admitted.endpoint is not Endpoint.MESSAGES
+            or not isinstance(handler, Routed)
+        ):
+            return None
+        routing, pool = handler.routing_of(admitted.profile), self._transport.pool_of(Passthrough.ORIGIN)
+        if routing is None or routing.conditional or pool is None or known.met != KNOWN.met:
+            return None
+        head = self.wall.repeated(known.head, credential)
+        if head is None:
+            return None
+        return Plan(known, head, credential, handler, routing, pool, self.wall.table)
