@@ -5,8 +5,7 @@ request that repeats its connection's head: compare the head to the byte, read t
 credential for the origin, put the new head together, see that the kept connection is sound; read the answer's head by its
 form, name the route in it, read the usage, write a line of the log. A head that is new, and an answer of another form, are
 left to `parsing.py`. It refuses nothing, knows no error, no limit of time and no reload, so it serves no user. What it takes
-beyond `parsing.py` is what the duties cost in Python; what openClaude takes beyond it is the price of parts that can be read,
-tested and changed one by one.
+beyond `parsing.py` is what the duties cost in Python; what openClaude takes beyond it is the price of knowing all of these.
 """
 
 import asyncio

@@ -99,8 +99,8 @@ def _floor(results: Results) -> list[str]:
             "llhttp and keeps connections, without one rule. `python-duties` does the duties of openClaude's way for a JSON request "
             "that repeats its connection's head, flat, in two functions, and refuses nothing: no error, no limit of time, no reload. "
             "TLS is uvloop's for all three, openClaude has a transport of its own. What `python-duties` takes beyond nginx is "
-            "what these duties cost in Python; what openClaude takes beyond it is the price of parts that can be read, tested "
-            "and changed one by one. [The system calls](../ARCHITECTURE.md#what-the-hot-path-does) are as few as nginx's."
+            "what these duties cost in Python; what openClaude takes beyond it is its own: it knows all of these. "
+            "[The system calls](../ARCHITECTURE.md#what-the-hot-path-does) are as few as nginx's."
         ),
         tables.markdown(
             ["row", *(f"{name} {tables.TIMES} {LIMIT}" for name in (*targets.FLOORS, OURS))], lines
