@@ -20,6 +20,7 @@ from openclaude.ports import Handler
 
 _MOST: Final = 256
 """Names of models that one plan remembers."""
+_LONGEST: Final = 200
 
 
 @runtime_checkable
@@ -59,7 +60,10 @@ class Course:
 
 
 class Courses(dict[bytes, "Course | None"]):
-    """The courses of one routing, by the model's name as it stands in the body; None for what goes another way."""
+    """The courses of one routing, by the model's name as it stands in the body; None for what goes another way.
+
+    A name is remembered that is no longer than any model's.
+    """
 
     def __init__(self, routing: Routing) -> None:
         self._routing = routing
@@ -70,7 +74,7 @@ class Courses(dict[bytes, "Course | None"]):
         course = (
             Course(way, relay) if relay is not None and relay.route.origin == Passthrough.ORIGIN else None
         )
-        if len(self) < _MOST:
+        if len(name) <= _LONGEST and len(self) < _MOST:
             self[name] = course
         return course
 
@@ -146,6 +150,7 @@ class Express:
         admitted, credential = known.admitted, known.credential
         if (
             credential is None
+            or credential.passed is None
             or admitted.endpoint is not Endpoint.MESSAGES
             or not isinstance(handler, Routed)
         ):
