@@ -57,6 +57,14 @@ async def exchange(sides: tuple[Side, Side], login: bytes, said: bytes, told: by
         await alike(sides, lambda side, number=number: side.hears(number, told))
 
 
+async def primed(sides: tuple[Side, Side], login: bytes) -> None:
+    """A client of each gateway whose next request can take the short way."""
+    for side in sides:
+        side.accept()
+    for _ in range(3):
+        await exchange(sides, login, asked(login, body()), ANSWERS["plain"])
+
+
 @pytest.mark.parametrize("name", ["plain", "other values", "empty", "long", "plan", "coded", "kept"])
 async def test_a_repeated_request_takes_the_short_way_and_looks_the_same(name: str, canary) -> None:
     login = canary().encode()
@@ -76,10 +84,7 @@ async def test_a_repeated_request_takes_the_short_way_and_looks_the_same(name: s
 async def test_any_answer_to_a_request_on_the_short_way_looks_the_same(name: str, canary) -> None:
     login = canary().encode()
     with both() as sides:
-        for side in sides:
-            side.accept()
-        for _ in range(3):
-            await exchange(sides, login, asked(login, body()), ANSWERS["plain"])
+        await primed(sides, login)
         begun = sides[0].handler.begun
         await exchange(sides, login, asked(login, body()), ANSWERS[name])
         assert sides[0].handler.begun == begun
@@ -136,10 +141,7 @@ async def test_a_secret_that_was_met_meanwhile_is_looked_for_in_the_next_head(ca
 async def test_a_provider_that_fails_is_left_alone_by_the_short_way_too(canary) -> None:
     login = canary().encode()
     with both() as sides:
-        for side in sides:
-            side.accept()
-        for _ in range(3):
-            await exchange(sides, login, asked(login, body()), ANSWERS["plain"])
+        await primed(sides, login)
 
         def fails(side: Side) -> None:
             (health,) = side.services.healths.values()
@@ -156,10 +158,7 @@ async def test_a_provider_that_fails_is_left_alone_by_the_short_way_too(canary) 
 async def test_what_follows_a_request_before_its_answer_ends_both(canary) -> None:
     login = canary().encode()
     with both() as sides:
-        for side in sides:
-            side.accept()
-        for _ in range(3):
-            await exchange(sides, login, asked(login, body()), ANSWERS["plain"])
+        await primed(sides, login)
         await alike(sides, lambda side: side.says(0, asked(login, body())))
         await alike(sides, lambda side: side.says(0, asked(login, body())))
         assert sides[0].handler.begun == 1
@@ -168,10 +167,7 @@ async def test_what_follows_a_request_before_its_answer_ends_both(canary) -> Non
 async def test_an_upload_in_pieces_takes_the_short_way(canary) -> None:
     login = canary().encode()
     with both() as sides:
-        for side in sides:
-            side.accept()
-        for _ in range(3):
-            await exchange(sides, login, asked(login, body()), ANSWERS["plain"])
+        await primed(sides, login)
         said = asked(login, body(size=300_000))
         for start in range(0, len(said), 65536):
             await alike(sides, lambda side, start=start: side.says(0, said[start : start + 65536]))
@@ -185,10 +181,7 @@ async def test_an_upload_in_pieces_takes_the_short_way(canary) -> None:
 async def test_a_mistake_on_the_short_way_reaches_client_and_log(where: str, canary) -> None:
     login = canary().encode()
     with both() as (short, long):
-        for side in (short, long):
-            side.accept()
-        for _ in range(3):
-            await exchange((short, long), login, asked(login, body()), ANSWERS["plain"])
+        await primed((short, long), login)
 
         def broken(*_: object) -> None:
             raise RuntimeError(where)
