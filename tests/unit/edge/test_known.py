@@ -1,6 +1,7 @@
 import pytest
 
 from openclaude.credentials.fingerprints import API_KEY, KNOWN
+from openclaude.credentials.outbound import RepeatedHead
 from openclaude.domain.http import Endpoint
 from openclaude.edge.admission import Admitted, Door, admit
 from openclaude.edge.known import KnownHead, remembered
@@ -51,6 +52,47 @@ def test_a_head_with_a_length_that_is_none_is_no_repetition(length: bytes, door:
     found = known(door, head(login))
     assert found is not None
     assert found.read(head(login, length)) is None
+
+
+@pytest.mark.parametrize(
+    "length",
+    [
+        b"1",
+        b"11",
+        b"000000000007",
+        b"0",
+        b"0000000000007",
+        b"",
+        b"-1",
+        b"+1",
+        b"1 1",
+        b"1_1",
+        b"\xb2",
+        b"1\r",
+    ],
+)
+@pytest.mark.parametrize("place", [None, 0, 5, 60, -3, -1])
+def test_the_head_that_leaves_compares_as_the_one_that_comes(
+    length: bytes, place: int | None, door: Door, canary
+) -> None:
+    login = canary()
+    found = known(door, head(login))
+    assert found is not None
+    assert found.credential is not None
+    start = b"POST /v1/messages HTTP/1.1\r\nHost: api.anthropic.com\r\n"
+    leaving = RepeatedHead(found.head, start, found.credential)
+    again = bytearray(head(login, length))
+    if place is not None:
+        again[place] ^= 1
+    read, sent = found.head.repeated(bytes(again)), leaving.leaving(bytes(again))
+    assert (read is None) == (sent is None)
+    if read is not None and sent is not None:
+        assert read == sent[1:]
+        assert sent[0] == b"%bContent-Length: %d\r\nX-Api-Key: %b\r\n\r\n" % (start, read[0], login.encode())
+    if place is None:
+        assert (sent is not None) == (length in (b"0", b"1", b"11", b"000000000007"))
+    else:
+        assert sent is None
 
 
 @pytest.mark.parametrize("end", [1, -1, -2, 90, 120])
