@@ -7,6 +7,7 @@ from typing import Final, cast
 
 from openclaude.credentials.fingerprints import KNOWN
 from openclaude.domain.access import AccessRecord
+from openclaude.domain.http import Endpoint
 from openclaude.domain.messages import LEADING
 from openclaude.edge.call import Call
 from openclaude.edge.connection import UNHANDLED, Keeper, UpstreamConnection
@@ -22,6 +23,7 @@ from openclaude.gateway.sweep import EVERY
 from openclaude.ports import Receiver
 from openclaude.wire.http1 import MAX_BODY_BYTES, MAX_HEAD_BYTES
 
+_LABEL: Final = Endpoint.MESSAGES.label
 _OK: Final = b"HTTP/1.1 200 OK\r\n"
 
 
@@ -141,7 +143,7 @@ class FastClientConnection(ClientConnection):
         took = self._now() - self._began
         record = AccessRecord(
             request_id(),
-            "messages",
+            _LABEL,
             course.shown,
             course.slot,
             course.route,

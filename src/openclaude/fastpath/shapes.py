@@ -26,10 +26,8 @@ class Shape:
     __slots__ = ("_shown", "encoded", "length", "match", "request_id", "runs", "status")
 
     def __init__(self, form: Form) -> None:
-        told, numbered = (
-            AnthropicAdapter.shown(form.names),
-            [(b"%d" % place, b"") for place in range(len(form.names))],
-        )
+        told = AnthropicAdapter.shown(form.names)
+        numbered = [(b"%d" % place, b"") for place in range(len(form.names))]
         places = [int(number) for number, _ in told.pick(numbered)]
         pattern, runs, groups, open_run = [re.escape(form.first) + rb"\r\n"], [], [], False
         count = 0
