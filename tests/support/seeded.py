@@ -284,8 +284,8 @@ MUTANTS: tuple[Mutant, ...] = (
     _with_secrets(
         "the login is logged on the short way",
         "fastpath/connections.py",
-        "            plan.named,\n",
-        f'            plan.named + ({LOGIN}).decode("latin-1"),\n',
+        "            shortcut.named,\n",
+        f'            shortcut.named + ({LOGIN}).decode("latin-1"),\n',
     ),
     _logged("the AWS secret key is logged", SECRET, SIGNED_KIND),
     _change(
@@ -351,7 +351,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _change(
         "the short way takes any connection",
-        "fastpath/plans.py",
+        "fastpath/shortcuts.py",
         "self._transport.pool_of(Passthrough.ORIGIN)\n",
         "max(self._transport._pools.items(), key=lambda item: item[0] != Passthrough.ORIGIN)[1]\n",
     ),

@@ -8,6 +8,6 @@ of either side) is the layers' own: the request goes on there from where it is, 
 """
 
 from openclaude.fastpath.connections import FastClientConnection, FastUpstreamConnection
-from openclaude.fastpath.plans import Express
+from openclaude.fastpath.shortcuts import Express
 
 __all__ = ["Express", "FastClientConnection", "FastUpstreamConnection"]

@@ -13,8 +13,8 @@ from openclaude.edge.call import Call
 from openclaude.edge.connection import UNHANDLED, Keeper, UpstreamConnection
 from openclaude.edge.names import request_id
 from openclaude.edge.server import SMALL, ClientConnection, Listening
-from openclaude.fastpath.plans import Course, Express, Plan
 from openclaude.fastpath.shapes import Shape, shape_of
+from openclaude.fastpath.shortcuts import Course, Express, Shortcut
 from openclaude.gateway.exchange import Answer
 from openclaude.gateway.intake import Intake
 from openclaude.gateway.observers import HEAD, note_usage, note_usage_of
@@ -37,7 +37,7 @@ class FastClientConnection(ClientConnection):
 
     Args:
         server: the listener.
-        express: makes plans.
+        express: makes shortcuts.
     """
 
     __slots__ = (
@@ -47,9 +47,9 @@ class FastClientConnection(ClientConnection):
         "_far",
         "_length",
         "_now",
-        "_plan",
         "_push",
         "_services",
+        "_shortcut",
         "_watched",
     )
 
@@ -62,7 +62,7 @@ class FastClientConnection(ClientConnection):
         self._express = express
         self._services = express.services
         self._now = express.services.clock.monotonic
-        self._plan: Plan | None = None
+        self._shortcut: Shortcut | None = None
         self._far: FastUpstreamConnection | None = None
         self._began = 0.0
         self._length = 0
@@ -75,14 +75,14 @@ class FastClientConnection(ClientConnection):
     def data_received(self, data: bytes) -> None:
         """Send the request that this is the beginning of, or more of it; what cannot be sent here goes the long way."""
         try:
-            plan = self._plan
+            shortcut = self._shortcut
             if (
-                plan is not None
+                shortcut is not None
                 and not self._answering
                 and self._body_done
                 and not self._close_after
-                and plan.known is self._known
-                and (sent := plan.head.leaving(data)) is not None
+                and shortcut.known is self._known
+                and (sent := shortcut.head.leaving(data)) is not None
             ):
                 head, length, end = sent
                 left = length - len(data) + end
@@ -91,13 +91,13 @@ class FastClientConnection(ClientConnection):
                     named is not None
                     and left >= 0
                     and length <= MAX_BODY_BYTES
-                    and (course := plan.courses[named[1]]) is not None
-                    and KNOWN.met == plan.met
-                    and self._express.wall.table is plan.table
-                    and self._server.handler is plan.handler
+                    and (course := shortcut.courses[named[1]]) is not None
+                    and KNOWN.met == shortcut.met
+                    and self._express.wall.table is shortcut.table
+                    and self._server.handler is shortcut.handler
                     and not course.health.breakers
-                    and (not plan.token or plan.token in plan.tokens)
-                    and (far := cast("FastUpstreamConnection | None", plan.pool.take())) is not None
+                    and (not shortcut.token or shortcut.token in shortcut.tokens)
+                    and (far := cast("FastUpstreamConnection | None", shortcut.pool.take())) is not None
                 ):
                     far.near, self._far, self._course, self._length = self, far, course, length
                     self._answering, self._body_done, self._body_left = True, not left, left
@@ -139,7 +139,12 @@ class FastClientConnection(ClientConnection):
         """Hand a whole answer over; False, and nothing has happened, where the long way has to do that."""
         if self._body_left or self._close_after:
             return False
-        services, plan, course, size = self._services, cast("Plan", self._plan), self._course, len(body)
+        services, shortcut, course, size = (
+            self._services,
+            cast("Shortcut", self._shortcut),
+            self._course,
+            len(body),
+        )
         took = self._now() - self._began
         record = AccessRecord(
             request_id(),
@@ -150,7 +155,7 @@ class FastClientConnection(ClientConnection):
             course.reason,
             course.name,
             found[shape.request_id].decode("latin-1")[:80] if shape.request_id else "",
-            plan.named,
+            shortcut.named,
             200,
             "complete",
             took,
@@ -162,7 +167,9 @@ class FastClientConnection(ClientConnection):
             (note_usage if size <= HEAD else note_usage_of)(record, body)
         if shape.status:
             now, headers = services.clock.now().timestamp(), shape.shown(found)
-            services.quota.hear(plan.credential.number, course.name, headers, now, status=found[shape.status])
+            services.quota.hear(
+                shortcut.credential.number, course.name, headers, now, status=found[shape.status]
+            )
         self._far = None
         self._answering = False
         services.in_flight -= 1
@@ -182,11 +189,11 @@ class FastClientConnection(ClientConnection):
         if far is None:
             return None
         far.near = None
-        services, plan, course = self._services, cast("Plan", self._plan), self._course
+        services, shortcut, course = self._services, cast("Shortcut", self._shortcut), self._course
         services.in_flight -= 1  # an Answer counts it anew
-        answer = Answer(services, plan.known.request(self._length), self)
+        answer = Answer(services, shortcut.known.request(self._length), self)
         answer.started_at = self._began
-        intake = Intake(plan.routing, answer, plan.credential)
+        intake = Intake(shortcut.routing, answer, shortcut.credential)
         self._exchange, left = intake, self._body_left
         return intake.under_way(course.way, course.relay, lambda to: far.go_on(to, left), self._length - left)
 
@@ -208,16 +215,18 @@ class FastClientConnection(ClientConnection):
     def connection_lost(self, exc: Exception | None) -> None:
         self.go_back()
         self._unwatch()
-        self._plan, self._push = None, _nowhere  # a bound method of the transport, which leads back here
+        self._shortcut, self._push = None, _nowhere  # a bound method of the transport, which leads back here
         super().connection_lost(exc)
 
     def _learn(self) -> None:
         """See whether the head that came last can be sent here the next time."""
-        known, plan = self._known, self._plan
+        known, shortcut = self._known, self._shortcut
         if known is not None and (
-            plan is None or plan.known is not known or not self._express.holds(plan, self._server.handler)
+            shortcut is None
+            or shortcut.known is not known
+            or not self._express.holds(shortcut, self._server.handler)
         ):
-            self._plan = self._express.plan(known, self._server.handler)
+            self._shortcut = self._express.shortcut(known, self._server.handler)
 
 
 class FastUpstreamConnection(UpstreamConnection):

@@ -1,7 +1,7 @@
 """What was decided for a head that a client repeats, and what has to be as it was for that to be used again.
 
-A plan decides nothing: the head was let in (edge/admission), its request was routed (gateway/ways), its login was authorised
-for its origin and the wall has looked at what left (edge/egress). The plan keeps what came of that, and what of each of them
+A shortcut decides nothing: the head was let in (edge/admission), its request was routed (gateway/ways), its login was authorised
+for its origin and the wall has looked at what left (edge/egress). The shortcut keeps what came of that, and what of each of them
 would tell that it might come out otherwise now.
 """
 
@@ -19,7 +19,7 @@ from openclaude.gateway.ways import Relay, Routing, Way
 from openclaude.ports import Handler
 
 _MOST: Final = 256
-"""Names of models that one plan remembers."""
+"""Names of models that one shortcut remembers."""
 _LONGEST: Final = 200
 
 
@@ -79,7 +79,7 @@ class Courses(dict[bytes, "Course | None"]):
         return course
 
 
-class Plan:
+class Shortcut:
     """What a repeated head gets.
 
     Attributes:
@@ -134,19 +134,19 @@ class Plan:
 
 
 class Express:
-    """Makes plans, of a gateway's parts."""
+    """Makes shortcuts, of a gateway's parts."""
 
     def __init__(self, services: Services, transport: UpstreamTransport, wall: EgressWall) -> None:
         self.services = services
         self.wall = wall
         self._transport = transport
 
-    def holds(self, plan: Plan, handler: Handler) -> bool:
-        """Whether nothing has changed since a plan was made."""
-        return plan.handler is handler and plan.met == KNOWN.met and plan.table is self.wall.table
+    def holds(self, shortcut: Shortcut, handler: Handler) -> bool:
+        """Whether nothing has changed since a shortcut was made."""
+        return shortcut.handler is handler and shortcut.met == KNOWN.met and shortcut.table is self.wall.table
 
-    def plan(self, known: KnownHead, handler: Handler) -> Plan | None:
-        """The plan for a head of which a request has gone the whole way; None where none can be made."""
+    def shortcut(self, known: KnownHead, handler: Handler) -> Shortcut | None:
+        """The shortcut for a head of which a request has gone the whole way; None where none can be made."""
         admitted, credential = known.admitted, known.credential
         if (
             credential is None
@@ -161,4 +161,4 @@ class Express:
         head = self.wall.repeated(known.head, credential)
         if head is None:
             return None
-        return Plan(known, head, credential, handler, routing, pool, self.wall.table)
+        return Shortcut(known, head, credential, handler, routing, pool, self.wall.table)
