@@ -397,7 +397,7 @@ def _repeats(day: Day, way: Way, number: int, lane: Lane) -> None:
     """A client that asks the same on one connection again and again, and then for a model of somebody else's."""
     connection, url = way.connect(), urlsplit(way.base_url)
     connection.connect()
-    for model, asked in (*[(lane.model, question(day, number))] * 6, ("qwen-session", "lane-nobody-")):
+    for model, asked in (*[(lane.model, question(day, number))] * 40, ("qwen-session", "lane-nobody-")):
         message = {"model": model, "max_tokens": 64, "messages": [{"role": "user", "content": asked}]}
         body = json.dumps(message).encode()
         own = {
