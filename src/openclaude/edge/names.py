@@ -11,8 +11,8 @@ _AT_ONCE: Final = 256
 
 
 def _some() -> list[str]:
-    digits = os.urandom(_BYTES * _AT_ONCE).hex()
-    return [f"req_oc_{digits[start : start + 2 * _BYTES]}" for start in range(0, len(digits), 2 * _BYTES)]
+    names = os.urandom(_BYTES * _AT_ONCE).hex(" ", _BYTES).replace(" ", " req_oc_")
+    return f"req_oc_{names}".split(" ")
 
 
 request_id: Final[Callable[[], str]] = itertools.chain.from_iterable(iter(_some, [])).__next__
