@@ -325,5 +325,8 @@ class AccessLog(Protocol):
     def write(self, record: AccessRecord) -> None:
         """Write one line."""
 
+    def line(self, text: str) -> None:
+        """Write a line that was put together elsewhere."""
+
     def event(self, name: str, **fields: str) -> None:
         """Write a line about something that is no request."""

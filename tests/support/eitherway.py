@@ -6,7 +6,7 @@ import re
 import socket
 import ssl
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -16,12 +16,12 @@ from openclaude.adapters.anthropic import AnthropicAdapter
 from openclaude.credentials.policies import Passthrough
 from openclaude.domain.routes import RouteTable
 from openclaude.edge.admission import Door
-from openclaude.edge.connection import UpstreamConnection
+from openclaude.edge.connection import Line, UpstreamConnection
 from openclaude.edge.dial import DialMap
 from openclaude.edge.egress import ANTHROPIC, EgressWall
 from openclaude.edge.listener import Listener
 from openclaude.edge.server import ClientConnection
-from openclaude.edge.upstream import Line, UpstreamTransport
+from openclaude.edge.upstream import UpstreamTransport
 from openclaude.fastpath import Express, FastClientConnection, FastUpstreamConnection
 from openclaude.gateway.exchange import Services
 from openclaude.gateway.pipeline import Pipeline
@@ -161,7 +161,8 @@ class Side:
         connection = self.pool.connection(self.pool)
         connection.connection_made(wire)
         now = self.clock.monotonic()
-        self.pool._lines[connection] = Line(wire.ours, now, now)
+        connection.line = Line(wire.ours, now, now)
+        self.pool._all.add(connection)
         self.pool.give_back(connection)
         self.far.append((connection, wire))
 
@@ -205,14 +206,14 @@ class Side:
     def seen(self) -> dict[str, object]:
         """Everything that can be seen of it from outside, and what it counts."""
         # Sorted: in which order a look at all of them ends requests that are overdue is nobody's choice.
-        records = sorted(str(asdict(record) | {"request_id": ""}) for record in self.log.records)
+        lines = sorted(_NAMES.sub(b"req_oc_", line.encode()) for line in self.log.lines)
         return {
             "clients": [wire.shown() for _, wire in self.near],
             "providers": [wire.shown() for _, wire in self.far],
             "idle": [index for index, (one, _) in enumerate(self.far) if one in self.pool._idle],
             "busy": self.busy(),
             "resting": [(one.idle, one.rests) for one, wire in self.near if not wire.lost],
-            "records": records,
+            "lines": lines,
             "events": self.log.events,
             "counts": (self.services.in_flight, self.services.served, self.services.bodies.kept),
             "plan": [login | {"login": 0} for login in self.services.plan()["plan"]],

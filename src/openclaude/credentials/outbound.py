@@ -34,7 +34,7 @@ class RepeatedHead(Sealed):
             return None
         end = data.find(b"\r", start, start + DIGITS + 1)
         digits = data[start:end]
-        if end < 0 or not digits.isdigit() or not data.startswith(after, end):
+        if not digits.isdigit() or not data.startswith(after, end):
             return None
         length = int(digits)
         return b"%b%d%b" % (front, length, rest), length, end + behind

@@ -8,7 +8,7 @@ import functools
 import os
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,11 +21,13 @@ MAX_BYTES: Final = 5 * 1024 * 1024
 KEPT: Final = 2
 TICK: Final = 0.1
 """Seconds: so long lines of a burst are held at most, and so many of them a crash can lose."""
-_TICK_NS: Final = int(TICK * 1e9)
+_TICK_MS: Final = int(TICK * 1000)
 BURST: Final = 16
 """Lines written one by one in a tick; the further ones of it are put together and written as one, which takes less of a busy
 gateway. No session of a client has so many."""
 MOST_HELD: Final = 256
+SECONDS: Final = "%.3f"
+UNTOLD: Final = "-"
 _PLAIN: Final = re.compile(r"[!#-<>-\[\]-~]+")
 
 
@@ -46,12 +48,17 @@ def _escaped(char: str) -> str:
 
 
 @functools.lru_cache(maxsize=512)
-def _repeated(values: tuple[str, str, str, str, int, str, str, str, str]) -> tuple[str, str]:
-    """What stands in line after line, before and behind the numbers of each."""
+def line_form(values: tuple[str, str, str, str, int, str, str, str, str]) -> str:
+    """What stands in line after line, with gaps for what each request has of its own.
+
+    The values are an AccessRecord's endpoint, slot, model, route, status, outcome, upstream model, reason, and credential.
+    To be filled by `%`, in this order: the request's name; `SECONDS` to the first byte and to the end; bytes in and out;
+    input and output tokens, or `UNTOLD`; and the rest of the line.
+    """
     kind, slot, model, route, status, outcome, upstream_model, reason, credential = values
     front = (
-        f"kind={shown(kind)} slot={shown(slot or '-')} model={shown(model or '-')} route={shown(route or '-')} "
-        f"status={status or '-'} outcome={shown(outcome)}"
+        f" kind={shown(kind)} slot={shown(slot or '-')} model={shown(model or '-')} route={shown(route or '-')} "
+        f"status={status or '-'} outcome={shown(outcome)} "
     )
     back = ""
     if upstream_model and upstream_model != model:
@@ -60,12 +67,22 @@ def _repeated(values: tuple[str, str, str, str, int, str, str, str, str]) -> tup
         back += f" reason={shown(reason)}"
     if credential:
         back += f" credential={shown(credential)}"
-    return front, back
+    return f"request=%s{_kept(front)}first=%s total=%s in=%d out=%d tokens=%s/%s{_kept(back)}%s"
+
+
+def _kept(text: str) -> str:
+    """A text that `%` leaves as it is."""
+    return text.replace("%", "%%")
+
+
+def named_upstream(name: str) -> str:
+    """How a line goes on where the provider gave the request a name."""
+    return f" upstream_request={shown(name)}"
 
 
 def request_line(record: AccessRecord) -> str:
     """The line of one request; fields without a value are left out, but for the fixed ones at its start."""
-    front, back = _repeated(
+    form = line_form(
         (
             record.endpoint,
             record.slot,
@@ -79,18 +96,21 @@ def request_line(record: AccessRecord) -> str:
         )
     )
     first, asked, said = record.first_byte, record.input_tokens, record.output_tokens
-    total = f"{record.total:.3f}"
-    begun = total if first == record.total else "-" if first is None else f"{first:.3f}"
-    line = (
-        f"request={shown(record.request_id)} {front} first={begun} total={total} "
-        f"in={record.bytes_in} out={record.bytes_out} "
-        f"tokens={'-' if asked is None else asked}/{'-' if said is None else said}{back}"
-    )
-    if record.upstream_request_id:
-        line += f" upstream_request={shown(record.upstream_request_id)}"
+    rest = named_upstream(record.upstream_request_id) if record.upstream_request_id else ""
     if record.attempts:
-        line += f" attempts={shown(','.join(record.attempts))}"
-    return line + _noted(record.notes) if record.notes else line
+        rest += f" attempts={shown(','.join(record.attempts))}"
+    if record.notes:
+        rest += _noted(record.notes)
+    return form % (
+        shown(record.request_id),
+        UNTOLD if first is None else SECONDS % first,
+        SECONDS % record.total,
+        record.bytes_in,
+        record.bytes_out,
+        UNTOLD if asked is None else asked,
+        UNTOLD if said is None else said,
+        rest,
+    )
 
 
 @functools.lru_cache(maxsize=64)
@@ -121,57 +141,57 @@ class RotatingLog:
         self._later = later
         self._tick = 0
         self._burst = 0
-        self._held: list[tuple[int, AccessRecord | str]] = []
+        self._held: list[str] = []
         self._descriptor: int | None = None
         self._size = 0
         self.lost = 0
         self._untold = 0
         self._torn = False
-        self._second = 0
-        self._stamp = ""
+        self._now = 0
+        self._second = self._stamp = ""
 
     def event(self, name: str, **fields: str) -> None:
         """Log an event of the gateway's own life, and whatever is held before it."""
         self.line(_event(name, **fields))
         self.flush()
 
-    def line(self, text: str) -> None:
-        self.write(text)
-
-    def write(self, what: AccessRecord | str) -> None:
+    def write(self, record: AccessRecord) -> None:
         """Log a request, which is over."""
-        now, held = time.time_ns(), self._held
+        self.line(request_line(record))
+
+    def line(self, text: str) -> None:
+        """Log a line; it gets its time here."""
+        now, held = time.time_ns() // 1_000_000, self._held
+        if now != self._now:
+            self._tell_time(now)
+        text = f"{self._stamp}{text}\n"
         if not held:
-            tick, later = now // _TICK_NS, self._later
+            tick, later = now // _TICK_MS, self._later
             if tick != self._tick:
                 self._tick, self._burst = tick, 0
             self._burst += 1
             if later is None or self._burst <= BURST:
-                self._write(self._stamped([(now, what)]), 1)
+                self._write(text, 1)
                 return
             later(TICK, self.flush)
-        held.append((now, what))
+        held.append(text)
         if len(held) >= MOST_HELD:
             self.flush()
 
-    def _stamped(self, entries: Sequence[tuple[int, AccessRecord | str]]) -> str:
-        """Lines as they stand in the file."""
-        lines = []
-        for now, what in entries:
-            second = now // 1_000_000_000
-            if second != self._second:
-                self._second = second
-                self._stamp = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-                self._follow()
-            text = what if isinstance(what, str) else request_line(what)
-            lines.append(f"{self._stamp}.{now // 1_000_000 % 1000:03d}Z {text}\n")
-        return "".join(lines)
+    def _tell_time(self, now: int) -> None:
+        """Set the stamp to so many milliseconds since the epoch."""
+        second, rest = divmod(now, 1000)
+        if second != self._now // 1000:
+            self._second = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+            self._follow()
+        self._now = now
+        self._stamp = f"{self._second}.{rest:03d}Z "
 
     def flush(self) -> None:
         """Write what is held."""
         if self._held:
             held, self._held = self._held, []
-            self._write(self._stamped(held), len(held))
+            self._write("".join(held), len(held))
 
     def close(self) -> None:
         """Write what is held, and let go of the file."""

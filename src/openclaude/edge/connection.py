@@ -1,6 +1,7 @@
 """One connection to a provider, and one request under way on it."""
 
 import asyncio
+import socket
 from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Final, Protocol, cast
@@ -9,6 +10,7 @@ import httptools
 
 from openclaude.domain.errors import ApiError
 from openclaude.domain.http import Data, Header
+from openclaude.edge import reach
 from openclaude.edge.call import WRITE_HIGH, Call
 from openclaude.edge.slices import SlicedWriter
 from openclaude.wire import answers, http1
@@ -21,6 +23,18 @@ SMALL: Final = 16 * 1024
 UNHANDLED: Final = "sent an answer that the gateway could not handle"
 
 Report = Callable[[BaseException], None]
+
+
+class Line:
+    """What a pool knows of one of its connections: its socket, when it was opened, and since when it is unused."""
+
+    __slots__ = ("idle_since", "opened", "socket", "stirrings")
+
+    def __init__(self, plain: socket.socket, opened: float, idle_since: float) -> None:
+        self.socket = plain
+        self.opened = opened
+        self.idle_since = idle_since
+        self.stirrings = reach.stirrings(plain)
 
 
 class Keeper(Protocol):
@@ -44,6 +58,7 @@ class UpstreamConnection(asyncio.Protocol):
     """One connection to one origin.
 
     Attributes:
+        line: what its pool knows of it, from when it has it.
         transport: what it writes to, until it is lost.
         writer: the same for long data. As long as it has nothing left, short data may be given to `transport`.
         on_body: what llhttp calls for each piece of a body. A provider that streams sends each event as a chunk of its own,
@@ -67,12 +82,15 @@ class UpstreamConnection(asyncio.Protocol):
         "_pool",
         "_reusable",
         "_until_close",
+        "line",
         "on_body",
         "on_chunk_complete",
         "on_chunk_header",
         "transport",
         "writer",
     )
+
+    line: Line
 
     def __init__(self, pool: Keeper) -> None:
         self._pool = pool

@@ -17,7 +17,7 @@ from openclaude.domain.errors import ApiError
 from openclaude.domain.http import Data, Origin
 from openclaude.edge import reach
 from openclaude.edge.call import Call
-from openclaude.edge.connection import Report, UpstreamConnection
+from openclaude.edge.connection import Line, Report, UpstreamConnection
 from openclaude.edge.dial import DialMap
 from openclaude.edge.egress import EgressError, EgressWall, refusal
 from openclaude.edge.secure import SecureTransport
@@ -40,18 +40,6 @@ Resolve = Callable[[str, int], Awaitable[list[reach.Address]]]
 
 waking_clock: Final[Callable[[], float]] = functools.partial(time.clock_gettime, _COUNTS_SLEEP)
 """Seconds on a clock that goes on while the machine sleeps: sleeping counts as being unused."""
-
-
-class Line:
-    """What a pool knows of one of its connections: its socket, when it was opened, and since when it is unused."""
-
-    __slots__ = ("idle_since", "opened", "socket", "stirrings")
-
-    def __init__(self, plain: socket.socket, opened: float, idle_since: float) -> None:
-        self.socket = plain
-        self.opened = opened
-        self.idle_since = idle_since
-        self.stirrings = reach.stirrings(plain)
 
 
 class Pool:
@@ -86,33 +74,31 @@ class Pool:
         self._make_room = make_room or self.close_unused
         self.connection: Callable[[Pool], UpstreamConnection] = UpstreamConnection
         self._idle: list[UpstreamConnection] = []
-        self._lines: dict[UpstreamConnection, Line] = {}
+        self._all: set[UpstreamConnection] = set()
         self._pruning: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
 
     def take(self) -> UpstreamConnection | None:
         """The connection used last, if one is alive and fresh. Those that are not are closed."""
-        if not self._idle:
-            return None
-        now = self._clock()
-        while self._idle:
-            connection = self._idle.pop()
-            transport, line = connection.transport, self._lines[connection]
-            idle = now - line.idle_since
+        idle, clock = self._idle, self._clock
+        while idle:
+            connection, now = idle.pop(), clock()
+            transport, line = connection.transport, connection.line
+            unused, stirrings = now - line.idle_since, line.stirrings
             if (
                 transport is not None
-                and not transport.is_closing()
-                and idle <= IDLE_SECONDS
                 and now - line.opened <= MAX_AGE
-                and not line.stirrings()
-                and (idle <= QUIET_SECONDS or reach.still_the_way(line.socket))
+                and (unused <= QUIET_SECONDS or (unused <= IDLE_SECONDS and reach.still_the_way(line.socket)))
+                and not transport.is_closing()
+                and not stirrings()
             ):
                 return connection
             connection.close()
         return None
 
     def give_back(self, connection: UpstreamConnection) -> None:
-        self._lines[connection].idle_since = self._clock()
+        clock = self._clock
+        connection.line.idle_since = clock()
         self._idle.append(connection)
         if self._pruning is None:
             self._pruning = self._loop.call_later(IDLE_SECONDS, self._prune)
@@ -120,13 +106,13 @@ class Pool:
     def _prune(self) -> None:
         """Close what was not used again, so that a busy hour leaves neither memory nor descriptors behind."""
         oldest = self._clock() - IDLE_SECONDS
-        for connection in [idle for idle in self._idle if self._lines[idle].idle_since <= oldest]:
+        for connection in [idle for idle in self._idle if idle.line.idle_since <= oldest]:
             self._idle.remove(connection)
             connection.close()
         self._pruning = self._loop.call_later(IDLE_SECONDS / 2, self._prune) if self._idle else None
 
     def forget(self, connection: UpstreamConnection) -> None:
-        self._lines.pop(connection, None)
+        self._all.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)
 
@@ -195,7 +181,8 @@ class Pool:
     def _hand_over(self, connection: UpstreamConnection, line: Line, call: Call) -> None:
         """Give a fresh connection its call. A provider may have closed it in the turn of the loop since it was opened."""
         if connection.usable:
-            self._lines[connection] = line
+            connection.line = line
+            self._all.add(connection)
             call.attach(connection)
         else:
             call.failed(self.trouble("closed the connection as soon as it was open"))
@@ -211,7 +198,7 @@ class Pool:
     def close(self) -> None:
         if self._pruning is not None:
             self._pruning.cancel()
-        for connection in tuple(self._lines):
+        for connection in tuple(self._all):
             connection.close()
 
 

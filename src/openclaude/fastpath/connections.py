@@ -1,4 +1,8 @@
-"""The two functions of the short way, one for a request and one for its answer, and the way back to the long one."""
+"""The two functions of the short way, one for a request and one for its answer, and the way back to the long one.
+
+What an attribute holds is given a name of its own here before it is called: of `self._now()` the interpreter would look for a
+method each time.
+"""
 
 import asyncio
 import re
@@ -6,9 +10,8 @@ from collections.abc import Callable, Sized
 from typing import Final, cast
 
 from openclaude.credentials.fingerprints import KNOWN
-from openclaude.domain.access import AccessRecord
-from openclaude.domain.http import Endpoint
 from openclaude.domain.messages import LEADING
+from openclaude.edge.accesslog import SECONDS, UNTOLD, named_upstream
 from openclaude.edge.call import Call
 from openclaude.edge.connection import UNHANDLED, Keeper, UpstreamConnection
 from openclaude.edge.names import request_id
@@ -17,13 +20,12 @@ from openclaude.fastpath.shapes import Shape, shape_of
 from openclaude.fastpath.shortcuts import Course, Express, Shortcut
 from openclaude.gateway.exchange import Answer
 from openclaude.gateway.intake import Intake
-from openclaude.gateway.observers import HEAD, note_usage, note_usage_of
+from openclaude.gateway.observers import usage_of
 from openclaude.gateway.passthrough import PassthroughExchange
 from openclaude.gateway.sweep import EVERY
 from openclaude.ports import Receiver
 from openclaude.wire.http1 import MAX_BODY_BYTES, MAX_HEAD_BYTES
 
-_LABEL: Final = Endpoint.MESSAGES.label
 _OK: Final = b"HTTP/1.1 200 OK\r\n"
 
 
@@ -50,17 +52,21 @@ class FastClientConnection(ClientConnection):
         "_push",
         "_services",
         "_shortcut",
+        "_take",
+        "_wall",
         "_watched",
     )
 
     _course: Course
     """What the model of the request under way decides; there once there was one."""
     _push: Callable[[bytes], None]
+    _take: "Callable[[], FastUpstreamConnection | None]"
 
     def __init__(self, server: Listening, express: Express) -> None:
         super().__init__(server)
         self._express = express
         self._services = express.services
+        self._wall = express.wall
         self._now = express.services.clock.monotonic
         self._shortcut: Shortcut | None = None
         self._far: FastUpstreamConnection | None = None
@@ -85,31 +91,33 @@ class FastClientConnection(ClientConnection):
                 and (sent := shortcut.head.leaving(data)) is not None
             ):
                 head, length, end = sent
-                left = length - len(data) + end
+                take, now = self._take, self._now
+                left = length + end - len(data)
                 named = LEADING.match(data, end)
                 if (
                     named is not None
-                    and left >= 0
-                    and length <= MAX_BODY_BYTES
+                    and (not left or (left > 0 and length <= MAX_BODY_BYTES))
                     and (course := shortcut.courses[named[1]]) is not None
                     and KNOWN.met == shortcut.met
-                    and self._express.wall.table is shortcut.table
+                    and self._wall.table is shortcut.table
                     and self._server.handler is shortcut.handler
-                    and not course.health.breakers
+                    and not course.breakers
                     and (not shortcut.token or shortcut.token in shortcut.tokens)
-                    and (far := cast("FastUpstreamConnection | None", shortcut.pool.take())) is not None
+                    and (far := take()) is not None
                 ):
-                    far.near, self._far, self._course, self._length = self, far, course, length
-                    self._answering, self._body_done, self._body_left = True, not left, left
-                    self._began = now = self._now()
+                    far.near, self._far, self._course = self, far, course
+                    self._length, self._body_left, self._body_done = length, left, not left
+                    self._answering = True
+                    self._began = began = now()
                     self._services.in_flight += 1
                     if left:
-                        self._body_bytes, self._mark = length - left, (now, length - left)
+                        self._body_bytes, self._mark = length - left, (began, length - left)
                     if not self._watched:
                         self._watched = True
                         self._services.sweep.add(self)
                     if len(data) <= SMALL and not far.backlog:
-                        far.push(head + data[end:])
+                        push = far.push
+                        push(head + data[end:])
                     else:
                         far.send((head, memoryview(data)[end:]))
                     return
@@ -135,52 +143,44 @@ class FastClientConnection(ClientConnection):
         self._body_done = not left
         far.write(data)
 
-    def answer(self, shape: Shape, found: re.Match[bytes], body: bytes) -> bool:
+    def answer(self, shape: Shape, found: re.Match[bytes], size: int, body: bytes) -> bool:
         """Hand a whole answer over; False, and nothing has happened, where the long way has to do that."""
         if self._body_left or self._close_after:
             return False
-        services, shortcut, course, size = (
-            self._services,
-            cast("Shortcut", self._shortcut),
-            self._course,
-            len(body),
-        )
-        took = self._now() - self._began
-        record = AccessRecord(
+        services, course, now, push = self._services, self._course, self._now, self._push
+        took = SECONDS % (now() - self._began)
+        asked, said = (None, None) if shape.encoded else usage_of(body)
+        line = course.form % (
             request_id(),
-            _LABEL,
-            course.shown,
-            course.slot,
-            course.route,
-            course.reason,
-            course.name,
-            found[shape.request_id].decode("latin-1")[:80] if shape.request_id else "",
-            shortcut.named,
-            200,
-            "complete",
             took,
             took,
             self._length,
             size,
+            UNTOLD if asked is None else asked,
+            UNTOLD if said is None else said,
+            named_upstream(found[shape.request_id].decode("latin-1")[:80]) if shape.request_id else "",
         )
-        if not shape.encoded:
-            (note_usage if size <= HEAD else note_usage_of)(record, body)
         if shape.status:
-            now, headers = services.clock.now().timestamp(), shape.shown(found)
+            today, headers = services.clock.now().timestamp(), shape.shown(found)
             services.quota.hear(
-                shortcut.credential.number, course.name, headers, now, status=found[shape.status]
+                cast("Shortcut", self._shortcut).credential.number,
+                course.name,
+                headers,
+                today,
+                status=found[shape.status],
             )
         self._far = None
         self._answering = False
         services.in_flight -= 1
         services.served += 1
-        head = b"%b%b%b%d\r\n\r\n" % (_OK, b"".join(found.group(*shape.runs)), course.marks, size)
+        picked = shape.picked
+        lines = b"".join(picked(found))
         if size <= SMALL:
-            self._push(head + body)
+            push(b"%b%b%b%d\r\n\r\n%b" % (_OK, lines, course.marks, size, body))
         else:
-            self._push(head)
-            self._push(body)
-        services.log.write(record)
+            push(b"%b%b%b%d\r\n\r\n" % (_OK, lines, course.marks, size))
+            push(body)
+        services.log.line(line)
         return True
 
     def go_back(self) -> PassthroughExchange | None:
@@ -226,7 +226,9 @@ class FastClientConnection(ClientConnection):
             or shortcut.known is not known
             or not self._express.holds(shortcut, self._server.handler)
         ):
-            self._shortcut = self._express.shortcut(known, self._server.handler)
+            self._shortcut = shortcut = self._express.shortcut(known, self._server.handler)
+            if shortcut is not None:
+                self._take = cast("Callable[[], FastUpstreamConnection | None]", shortcut.pool.take)
 
 
 class FastUpstreamConnection(UpstreamConnection):
@@ -257,17 +259,17 @@ class FastUpstreamConnection(UpstreamConnection):
         if near is not None:
             try:
                 shape = self._shape
-                if (
-                    shape is not None
-                    and (found := shape.match(data)) is not None
-                    and int(found[shape.length]) == len(data) - (end := found.end())
-                    and end <= MAX_HEAD_BYTES
-                    and near.answer(shape, found, data[end:])
-                ):
-                    self.near, transport = None, self.transport
-                    if transport is not None and not transport.is_closing():
+                if shape is not None:
+                    match = shape.match
+                    if (
+                        (found := match(data)) is not None
+                        and (end := found.end()) <= MAX_HEAD_BYTES
+                        and (size := len(data) - end) == int(found[shape.length])
+                        and near.answer(shape, found, size, data[end:])
+                    ):
+                        self.near = None
                         self._pool.give_back(self)
-                    return
+                        return
                 self._go_back()
             except Exception as error:  # noqa: BLE001  whatever it is, the client has to hear of it
                 self.near = None

@@ -2,6 +2,7 @@
 
 import functools
 import re
+from operator import itemgetter
 from typing import Final
 
 from openclaude.adapters.anthropic import AnthropicAdapter
@@ -17,13 +18,13 @@ class Shape:
     Attributes:
         match: matches a whole head of the form, at the beginning of some bytes.
         length: the group with the body's length.
-        runs: the groups with the lines that are shown, in order; one of them is always empty.
+        picked: gives the lines that are shown of what `match` found, in order, in two pieces or more.
         request_id: the group with the provider's name of the request; 0 where there is none.
         status: the group with the plan's status; 0 where there is none.
         encoded: whether the body is coded, so that nothing can be read in it.
     """
 
-    __slots__ = ("_shown", "encoded", "length", "match", "request_id", "runs", "status")
+    __slots__ = ("_shown", "encoded", "length", "match", "picked", "request_id", "status")
 
     def __init__(self, form: Form) -> None:
         told = AnthropicAdapter.shown(form.names)
@@ -44,7 +45,9 @@ class Shape:
         pattern.append(rb")\r\n()" if open_run else rb"\r\n()")
         self.match = re.compile(b"".join(pattern)).match
         self.length = groups[form.length]
-        self.runs = (*runs, count + 1)
+        self.picked = itemgetter(
+            *runs, *[count + 1] * (2 - len(runs))
+        )  # two at least: else it gives no tuple
         self.request_id = groups[int(told.request_id(numbered)[0])] if told.request_id is not None else 0
         self.status = groups[int(told.plan(numbered)[0])] if told.plan is not None else 0
         self.encoded = told.encoded

@@ -11,6 +11,7 @@ from openclaude.credentials.fingerprints import KNOWN
 from openclaude.credentials.policies import Passthrough
 from openclaude.credentials.sealed import ClientCredential
 from openclaude.domain.http import Endpoint
+from openclaude.edge.accesslog import line_form
 from openclaude.edge.egress import EgressWall
 from openclaude.edge.known import KnownHead
 from openclaude.edge.upstream import Pool, UpstreamTransport
@@ -43,19 +44,32 @@ class Course:
 
     Attributes:
         way, relay: as `gateway.ways` has them.
-        health: how the origin is doing.
-        name, shown, slot, route, reason: what the log says of it.
+        breakers: those of the origin that are open.
+        name: what the model is called at the provider.
+        form: the line in the log of an answer that came whole, see `edge.accesslog.line_form`.
         marks: the lines that every answer gets, the name of its length's header at the end.
     """
 
-    __slots__ = ("health", "marks", "name", "reason", "relay", "route", "shown", "slot", "way")
+    __slots__ = ("breakers", "form", "marks", "name", "relay", "way")
 
-    def __init__(self, way: Way, relay: Relay) -> None:
+    def __init__(self, way: Way, relay: Relay, credential: str) -> None:
         self.way = way
         self.relay = relay
-        self.health = relay.health
-        self.name, self.shown, self.slot = way.name, way.shown, way.slot
-        self.route, self.reason = relay.route.name, relay.reason
+        self.breakers = relay.health.breakers
+        self.name = way.name
+        self.form = line_form(
+            (
+                Endpoint.MESSAGES.label,
+                way.slot,
+                way.shown,
+                relay.route.name,
+                200,
+                "complete",
+                way.name,
+                relay.reason,
+                credential,
+            )
+        )
         self.marks = b"".join([b"%b: %b\r\n" % pair for pair in relay.marks]) + b"content-length: "
 
 
@@ -63,16 +77,22 @@ class Courses(dict[bytes, "Course | None"]):
     """The courses of one routing, by the model's name as it stands in the body; None for what goes another way.
 
     A name is remembered that is no longer than any model's.
+
+    Args:
+        credential: what the log calls the login.
     """
 
-    def __init__(self, routing: Routing) -> None:
+    def __init__(self, routing: Routing, credential: str) -> None:
         self._routing = routing
+        self._credential = credential
 
     def __missing__(self, name: bytes) -> Course | None:
         way = self._routing.ways[name.decode("ascii")]
         relay = way.relay
         course = (
-            Course(way, relay) if relay is not None and relay.route.origin == Passthrough.ORIGIN else None
+            Course(way, relay, self._credential)
+            if relay is not None and relay.route.origin == Passthrough.ORIGIN
+            else None
         )
         if len(name) <= _LONGEST and len(self) < _MOST:
             self[name] = course
@@ -91,7 +111,6 @@ class Shortcut:
         pool: the connections to the login's origin.
         table: what the wall allows, see `edge.egress.EgressWall.table`.
         met: how many secrets this process had met, see `credentials.fingerprints`.
-        named: what the log calls the login.
         token, tokens: as the known head has them.
     """
 
@@ -102,7 +121,6 @@ class Shortcut:
         "head",
         "known",
         "met",
-        "named",
         "pool",
         "routing",
         "table",
@@ -123,10 +141,9 @@ class Shortcut:
         self.known = known
         self.head = head
         self.credential = credential
-        self.named = credential.named
         self.handler = handler
         self.routing = routing
-        self.courses = Courses(routing)
+        self.courses = Courses(routing, credential.named)
         self.pool = pool
         self.table = table
         self.met = known.met

@@ -10,8 +10,14 @@ HEAD: Final = 4096
 TAIL: Final = 2048
 """Bytes of an answer in which counts are looked for. `message_start` stands in the first bytes of a stream and `message_delta`
 in the last; a whole answer ends with its usage."""
-_COUNTS: Final = ((b'"input_tokens"', "input_tokens"), (b'"output_tokens"', "output_tokens"))
-_COUNT: Final = re.compile(rb"\s*:\s*(\d{1,12})")
+_ASKED: Final = b'"input_tokens"'
+_SAID: Final = b'"output_tokens"'
+_ASKED_LENGTH: Final = len(_ASKED)
+_SAID_LENGTH: Final = len(_SAID)
+_count: Final = re.compile(rb"\s*:\s*(\d{1,12})").match
+
+Counts = tuple[int | None, int | None]
+"""Tokens of the input and of the output; None where there is no telling."""
 
 
 def note_usage(record: AccessRecord, text: bytes) -> None:
@@ -19,27 +25,39 @@ def note_usage(record: AccessRecord, text: bytes) -> None:
 
     The answer is not parsed. A count that is not there stays what it was.
     """
-    for name, field in _COUNTS:
-        place = text.rfind(name)
-        while place >= 0:
-            found = _COUNT.match(text, place + len(name))
-            if found is not None:
-                setattr(record, field, int(found[1]))
-                break
-            place = text.rfind(name, 0, place)
-    if record.input_tokens is None and record.output_tokens is not None:
-        record.input_tokens = 0
-    elif record.output_tokens is None and record.input_tokens is not None:
-        record.output_tokens = 0
+    asked, said = _last(_ASKED, text), _last(_SAID, text)
+    if asked is None:
+        asked = record.input_tokens
+    if said is None:
+        said = record.output_tokens
+    record.input_tokens = asked if asked is not None or said is None else 0
+    record.output_tokens = said if said is not None or asked is None else 0
 
 
-def note_usage_of(record: AccessRecord, answer: bytes) -> None:
-    """`note_usage` of a whole answer."""
+def usage_of(answer: bytes) -> Counts:
+    """The last counts in a whole Anthropic answer, as `note_usage` sees them in its first bytes and then in its last."""
+    if len(answer) <= HEAD:
+        place, later = answer.rfind(_ASKED), answer.rfind(_SAID)
+        if place >= 0 and later >= 0:
+            asked, said = _count(answer, place + _ASKED_LENGTH), _count(answer, later + _SAID_LENGTH)
+            if asked is not None and said is not None:
+                return int(asked[1]), int(said[1])
+    record = AccessRecord("", "")
+    note_usage(record, answer[:HEAD])
     if len(answer) > HEAD:
-        note_usage(record, answer[:HEAD])
         note_usage(record, answer[-TAIL:])
-    else:
-        note_usage(record, answer)
+    return record.input_tokens, record.output_tokens
+
+
+def _last(name: bytes, text: bytes) -> int | None:
+    """The last count of a name."""
+    place = text.rfind(name)
+    while place >= 0:
+        found = _count(text, place + len(name))
+        if found is not None:
+            return int(found[1])
+        place = text.rfind(name, 0, place)
+    return None
 
 
 def with_usage(record: AccessRecord, usage: Usage | None) -> AccessRecord:

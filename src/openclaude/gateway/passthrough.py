@@ -13,7 +13,7 @@ from openclaude.domain.http import Data, Endpoint, Header
 from openclaude.gateway import refusals, retries
 from openclaude.gateway.exchange import Answer
 from openclaude.gateway.health import Health
-from openclaude.gateway.observers import HEAD, TAIL, note_usage, note_usage_of
+from openclaude.gateway.observers import HEAD, TAIL, note_usage, usage_of
 from openclaude.gateway.retries import Fault
 from openclaude.gateway.routes import PassthroughRoute
 from openclaude.ports import Receiver, UpstreamCall
@@ -178,7 +178,8 @@ class PassthroughExchange(Receiver):
             self._reached()
         shown, clear = self._read(headers)
         if clear:
-            note_usage_of(self._answer.record, body)
+            record = self._answer.record
+            record.input_tokens, record.output_tokens = usage_of(body)
         self._gone()
         self._answer.at_once(status, shown, body)
         return True

@@ -60,6 +60,14 @@ def test_what_most_lines_repeat_is_never_taken_from_the_line_before(field: str) 
     assert " status=418 " in request_line(replace(RECORD, status=418))
 
 
+@pytest.mark.parametrize(
+    "field", ["endpoint", "slot", "model", "route", "outcome", "upstream_model", "reason", "credential"]
+)
+@pytest.mark.parametrize("name", ["100%", "%s", "%(model)s", "%%"])
+def test_percent_signs_stand_in_the_line_as_they_are(field: str, name: str) -> None:
+    assert f"={name} " in request_line(replace(RECORD, **{field: name}))
+
+
 @pytest.mark.parametrize("field", ["request_id", "upstream_request_id"])
 @pytest.mark.parametrize("name", ["a b", "\u00e9", "\u0430", "a\nb", '"', "\x1b[31m"])
 def test_a_name_that_is_not_plain_is_quoted(field: str, name: str) -> None:
@@ -122,7 +130,7 @@ def test_a_log_that_cannot_be_written_loses_lines_and_raises_nothing(kind: str, 
 
 def later(log: RotatingLog) -> None:
     """A second goes by."""
-    log._second = 0
+    log._now = 0
 
 
 def test_a_full_disk_loses_lines_and_the_next_one_says_how_many(tmp_path: Path) -> None:

@@ -19,16 +19,12 @@ from openclaude.domain.errors import ApiError
 from openclaude.domain.http import Origin, SafeHeaders, UpstreamRequest
 from openclaude.edge import dial
 from openclaude.edge.call import WRITE_HIGH, Call
-from openclaude.edge.connection import UpstreamConnection
+from openclaude.edge.connection import Line, UpstreamConnection
 from openclaude.edge.dial import DialMap
 from openclaude.edge.egress import EgressWall, head_bytes
 from openclaude.edge.reach import Address
 from openclaude.edge.tls import trusting
-from openclaude.edge.upstream import (
-    Line,
-    Pool,
-    UpstreamTransport,
-)
+from openclaude.edge.upstream import Pool, UpstreamTransport
 from openclaude.ports import Receiver
 from support.patience import DEADLINE
 from support.rawupstream import Peer, RawUpstream
@@ -219,10 +215,11 @@ async def test_the_system_watches_the_connection_that_is_used(scene: Scene) -> N
     scene.upstream.behaviour = Serving()
     await scene.ask()
     [pool] = scene.transport._pools.values()
-    [line] = pool._lines.values()
-    assert line.socket.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    [connection] = pool._all
+    plain = connection.line.socket
+    assert plain.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
     if hasattr(socket, "TCP_USER_TIMEOUT"):
-        assert line.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 30_000
+        assert plain.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 30_000
 
 
 ENDS = {
@@ -249,8 +246,8 @@ async def test_a_connection_that_died_while_unused_is_not_used_again(scene: Scen
     told.set()
     served.done.acquire()
     [pool] = scene.transport._pools.values()
-    [line] = pool._lines.values()
-    assert select.select([line.socket], [], [], DEADLINE)[0]  # the loop must not turn meanwhile
+    [connection] = pool._all
+    assert select.select([connection.line.socket], [], [], DEADLINE)[0]  # the loop must not turn meanwhile
     answer = await scene.ask()
     assert (answer.status, answer.failures) == (200, [])
     assert (scene.upstream.connections, served.requests) == (2, 2)
@@ -283,7 +280,7 @@ async def test_connections_that_are_not_used_again_are_closed_the_others_are_kep
     pool._prune()
     assert (pool._idle, pool._pruning) == ([], None)
     async with asyncio.timeout(DEADLINE):
-        while pool._lines:
+        while pool._all:
             await asyncio.sleep(0.01)
 
 
@@ -314,7 +311,8 @@ async def test_a_connection_whose_network_is_gone_is_not_used_again(scene: Scene
         pool = Pool(ANTHROPIC, DialMap(), ssl.create_default_context(), ignore, clock=lambda: now)
         connection = UpstreamConnection(pool)
         connection.connection_made(Sink())
-        pool._lines[connection] = Line(ours, now, now)
+        connection.line = Line(ours, now, now)
+        pool._all.add(connection)
         pool.give_back(connection)
         now += 0.5
         assert pool.take() is connection  # a second has not passed: nobody changes networks that often

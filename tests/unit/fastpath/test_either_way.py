@@ -76,7 +76,7 @@ async def test_a_repeated_request_takes_the_short_way_and_looks_the_same(name: s
         short, long = sides
         assert long.handler.begun == 8
         assert short.handler.begun == 1
-        assert len(short.log.records) == 8
+        assert len(short.log.lines) == 8
         assert short.near[0][1].written[-1].count(b"x-openclaude-route: anthropic") == (name != "long")
 
 
@@ -173,7 +173,7 @@ async def test_an_upload_in_pieces_takes_the_short_way(canary) -> None:
         await alike(sides, lambda side: side.hears(0, ANSWERS["plain"]))
         short, long = sides
         assert (short.handler.begun, long.handler.begun) == (1, 4)
-        assert short.log.records[-1].bytes_in == len(body(size=300_000))
+        assert f" in={len(body(size=300_000))} " in short.log.lines[-1]
 
 
 @pytest.mark.parametrize("where", ["before", "behind"])

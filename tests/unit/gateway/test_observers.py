@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from openclaude.domain.access import AccessRecord
-from openclaude.gateway.observers import note_usage
+from openclaude.gateway.observers import HEAD, TAIL, note_usage, usage_of
 from support.gateway import Gateway
 
 STREAM = (
@@ -87,6 +87,32 @@ def test_counts_are_those_of_the_usage(text: bytes, expected: tuple[int | None, 
     record = AccessRecord("req_oc_test", "messages")
     note_usage(record, text)
     assert (record.input_tokens, record.output_tokens) == expected
+
+
+PIECES = st.sampled_from(
+    [
+        b'"input_tokens"',
+        b'"output_tokens"',
+        b":",
+        b" : ",
+        b"12",
+        b"007",
+        b"null",
+        b'"cache_read_input_tokens":9,',
+    ]
+) | st.integers(1, HEAD + TAIL).map(lambda size: b" " * size)
+
+
+@given(st.lists(PIECES, max_size=20).map(b"".join))
+@example(b'"input_tokens":1,"output_tokens":2')
+@example(b'"input_tokens":1' + b" " * HEAD + b'"output_tokens":2')
+@example(b'"output_tokens":2' + b" " * HEAD + b'"output_tokens":')
+def test_the_counts_of_a_whole_answer_are_those_of_its_first_and_last_bytes(answer: bytes) -> None:
+    record = AccessRecord("req_oc_test", "messages")
+    note_usage(record, answer[:HEAD])
+    if len(answer) > HEAD:
+        note_usage(record, answer[-TAIL:])
+    assert usage_of(answer) == (record.input_tokens, record.output_tokens)
 
 
 def test_of_an_answer_that_the_client_leaves_the_log_has_what_was_said_so_far() -> None:
