@@ -193,14 +193,15 @@ def _route(model: bytes) -> tuple[str, bytes]:
     return ROUTES[model]
 
 
-def _form(data: bytes) -> Callable[[bytes], re.Match[bytes] | None]:
-    """What matches heads like the one of this answer, whatever their values are."""
+def _form(data: bytes) -> Callable[[bytes], re.Match[bytes] | None] | None:
+    """What matches heads like the one of this answer, whatever their values are; None where they tell no length."""
     first, *lines = data[: data.find(b"\r\n\r\n")].split(b"\r\n")
     pattern = re.escape(first) + rb"\r\n"
     for line in lines:
         name = line.partition(b":")[0]
         pattern += re.escape(name) + b": " + VALUES.get(name.lower(), rb"[!-~][ -~]*+(?<! )") + rb"\r\n"
-    return re.compile(b"(?P<head>%b)\r\n" % pattern).match
+    form = re.compile(b"(?P<head>%b)\r\n" % pattern)
+    return form.match if "length" in form.groupindex else None
 
 
 class KnownRelay(Relay):
