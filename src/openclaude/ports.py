@@ -326,7 +326,7 @@ class AccessLog(Protocol):
         """Write one line."""
 
     def line(self, text: str) -> None:
-        """Write a line that was put together elsewhere."""
+        """Write a line that is put together already, of nothing but what a record has."""
 
     def event(self, name: str, **fields: str) -> None:
         """Write a line about something that is no request."""

@@ -25,13 +25,13 @@ def note_usage(record: AccessRecord, text: bytes) -> None:
 
     The answer is not parsed. A count that is not there stays what it was.
     """
-    asked, said = _last(_ASKED, text), _last(_SAID, text)
+    asked, said = _last(text, _ASKED), _last(text, _SAID)
     if asked is None:
         asked = record.input_tokens
     if said is None:
         said = record.output_tokens
-    record.input_tokens = asked if asked is not None or said is None else 0
-    record.output_tokens = said if said is not None or asked is None else 0
+    if asked is not None or said is not None:
+        record.input_tokens, record.output_tokens = asked or 0, said or 0
 
 
 def usage_of(answer: bytes) -> Counts:
@@ -49,7 +49,7 @@ def usage_of(answer: bytes) -> Counts:
     return record.input_tokens, record.output_tokens
 
 
-def _last(name: bytes, text: bytes) -> int | None:
+def _last(text: bytes, name: bytes) -> int | None:
     """The last count of a name."""
     place = text.rfind(name)
     while place >= 0:
