@@ -5,7 +5,8 @@ for its origin and the wall has looked at what left (edge/egress). The shortcut 
 would tell that it might come out otherwise now.
 """
 
-from typing import Final, Protocol, runtime_checkable
+from collections.abc import Callable
+from typing import Final, Protocol
 
 from openclaude.credentials.fingerprints import KNOWN
 from openclaude.credentials.policies import Passthrough
@@ -22,14 +23,6 @@ from openclaude.ports import Handler
 _MOST: Final = 256
 """Names of models that one shortcut remembers."""
 _LONGEST: Final = 200
-
-
-@runtime_checkable
-class Routed(Protocol):
-    """A handler that says where its requests go."""
-
-    def routing_of(self, profile: str) -> Routing | None:
-        """Where requests of a profile go."""
 
 
 class Repeated(Protocol):
@@ -163,16 +156,20 @@ class Express:
         return shortcut.handler is handler and shortcut.met == KNOWN.met and shortcut.table is self.wall.table
 
     def shortcut(self, known: KnownHead, handler: Handler) -> Shortcut | None:
-        """The shortcut for a head of which a request has gone the whole way; None where none can be made."""
+        """The shortcut for a head of which a request has gone the whole way; None where none can be made.
+
+        A handler can say where its requests go: by `routing_of`, as `gateway.pipeline.Pipeline` has it.
+        """
         admitted, credential = known.admitted, known.credential
+        find: Callable[[str], Routing | None] | None = getattr(handler, "routing_of", None)
         if (
             credential is None
             or credential.passed is None
             or admitted.endpoint is not Endpoint.MESSAGES
-            or not isinstance(handler, Routed)
+            or find is None
         ):
             return None
-        routing, pool = handler.routing_of(admitted.profile), self._transport.pool_of(Passthrough.ORIGIN)
+        routing, pool = find(admitted.profile), self._transport.pool_of(Passthrough.ORIGIN)
         if routing is None or routing.conditional or pool is None or known.met != KNOWN.met:
             return None
         head = self.wall.repeated(known.head, credential)
