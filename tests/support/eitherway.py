@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import re
 import socket
 import ssl
@@ -20,6 +21,7 @@ from openclaude.edge.connection import Line, UpstreamConnection
 from openclaude.edge.dial import DialMap
 from openclaude.edge.egress import ANTHROPIC, EgressWall
 from openclaude.edge.listener import Listener
+from openclaude.edge.reach import Address
 from openclaude.edge.server import ClientConnection
 from openclaude.edge.upstream import UpstreamTransport
 from openclaude.fastpath import Express, FastClientConnection, FastUpstreamConnection
@@ -84,6 +86,11 @@ class Wire(asyncio.Transport):
         self.theirs.close()
 
 
+async def _nowhere(host: str, port: int) -> list[Address]:
+    """A name that leads nowhere, after as many turns of the loop each time: a real refusal comes when the system says so."""
+    raise ConnectionRefusedError(errno.ECONNREFUSED, f"{host}:{port}")
+
+
 @dataclass
 class Counted:
     """A handler that counts what begins with it."""
@@ -116,7 +123,8 @@ class Side:
         self.wall = EgressWall((), stopped=lambda *told: self.stopped.append(told))
         self.transport = UpstreamTransport(
             tls=ssl.create_default_context,
-            dial=DialMap({(ANTHROPIC.host, ANTHROPIC.port): ("127.0.0.1", 1)}),  # where nobody listens
+            dial=DialMap(),
+            resolve=_nowhere,
             report=self._report,
             wall=self.wall,
             clock=self.clock.monotonic,
