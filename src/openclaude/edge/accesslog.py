@@ -26,8 +26,10 @@ BURST: Final = 16
 """Lines written one by one in a tick; the further ones of it are put together and written as one, which takes less of a busy
 gateway. No session of a client has so many."""
 MOST_HELD: Final = 256
-SECONDS: Final = "%.3f"
+TIME_FORM: Final = "%.3f"
+"""A time in seconds as it stands in a line."""
 UNTOLD: Final = "-"
+"""What stands for a figure that nobody told."""
 _PLAIN: Final = re.compile(r"[!#-<>-\[\]-~]+")
 
 
@@ -52,7 +54,7 @@ def line_form(values: tuple[str, str, str, str, int, str, str, str, str]) -> str
     """What stands in line after line, with gaps for what each request has of its own.
 
     The values are an AccessRecord's endpoint, slot, model, route, status, outcome, upstream model, reason, and credential.
-    To be filled by `%`, in this order: the request's name; `SECONDS` to the first byte and to the end; bytes in and out;
+    To be filled by `%`, in this order: the request's name; `TIME_FORM` to the first byte and to the end; bytes in and out;
     input and output tokens, or `UNTOLD`; and the rest of the line.
     """
     kind, slot, model, route, status, outcome, upstream_model, reason, credential = values
@@ -103,8 +105,8 @@ def request_line(record: AccessRecord) -> str:
         rest += _noted(record.notes)
     return form % (
         shown(record.request_id),
-        UNTOLD if first is None else SECONDS % first,
-        SECONDS % record.total,
+        UNTOLD if first is None else TIME_FORM % first,
+        TIME_FORM % record.total,
         record.bytes_in,
         record.bytes_out,
         UNTOLD if asked is None else asked,

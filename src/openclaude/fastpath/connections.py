@@ -1,7 +1,7 @@
 """The two functions of the short way, one for a request and one for its answer, and the way back to the long one.
 
-What an attribute holds is given a name of its own here before it is called: of `self._now()` the interpreter would look for a
-method each time.
+What an attribute holds is given a name of its own here before it is called: of `self._now()` CPython 3.11 would look for a
+method each time, which takes some nanoseconds more.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from typing import Final, cast
 
 from openclaude.credentials.fingerprints import KNOWN
 from openclaude.domain.messages import LEADING
-from openclaude.edge.accesslog import SECONDS, UNTOLD, named_upstream
+from openclaude.edge.accesslog import TIME_FORM, UNTOLD, named_upstream
 from openclaude.edge.call import Call
 from openclaude.edge.connection import UNHANDLED, Keeper, UpstreamConnection
 from openclaude.edge.names import request_id
@@ -150,7 +150,7 @@ class FastClientConnection(ClientConnection):
         if self._body_left or self._close_after:
             return False
         services, course, now, push = self._services, self._course, self._now, self._push
-        took = SECONDS % (now() - self._began)
+        took = TIME_FORM % (now() - self._began)
         asked, said = (None, None) if shape.encoded else usage_of(body)
         line = course.form % (
             request_id(),
