@@ -33,7 +33,7 @@ class RepeatedHead(Sealed):
         if not data.startswith(before):
             return None
         end = data.find(b"\r", start, start + DIGITS + 1)
-        digits = data[start:end]
+        digits = data[start:end]  # without an end, `after` is too long to stand there
         if not digits.isdigit() or not data.startswith(after, end):
             return None
         length = int(digits)

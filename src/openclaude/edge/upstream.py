@@ -80,7 +80,7 @@ class Pool:
 
     def take(self) -> UpstreamConnection | None:
         """The connection used last, if one is alive and fresh. Those that are not are closed."""
-        idle, clock = self._idle, self._clock
+        idle, clock = self._idle, self._clock  # a name of its own is faster to call, see fastpath/connections
         while idle:
             connection, now = idle.pop(), clock()
             transport, line = connection.transport, connection.line
