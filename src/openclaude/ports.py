@@ -30,10 +30,13 @@ class ClientSide(Protocol):
         """Send body bytes; they leave at once."""
 
     def chunk_writer(self) -> Callable[[bytes], None] | None:
-        """What takes whole chunks of a body that is sent in chunks, framing included; None for any other body."""
+        """What takes whole chunks of a body that is sent in chunks, framing included; None for any other body.
 
-    def end(self) -> None:
-        """The body is complete."""
+        There is one from the body's first bytes on.
+        """
+
+    def end(self, rest: bytes = b"") -> None:
+        """The body is complete with these last bytes of it."""
 
     def whole(self, status: int, headers: Sequence[Header], body: bytes) -> None:
         """`start`, `write` and `end` at once, for a body that is there as a whole."""
@@ -125,6 +128,10 @@ class Receiver(Protocol):
 
     def data(self, data: bytes) -> None:
         """Some bytes of the response's body."""
+
+    def rest(self, data: bytes) -> None:
+        """As `data`, with the response's last bytes: what follows at once is `complete`."""
+        self.data(data)
 
     def complete(self) -> None:
         """The response ended as it announced."""

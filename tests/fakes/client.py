@@ -14,6 +14,7 @@ class FakeClient:
         self.length: int | None = None
         self.body = b""
         self.events: list[str] = []
+        self._begun = False
 
     def start(self, status: int, headers: Sequence[Header], length: int | None) -> None:
         self.status = status
@@ -23,16 +24,18 @@ class FakeClient:
 
     def write(self, data: bytes) -> None:
         self.body += data
+        self._begun = True
 
     def chunk_writer(self) -> Callable[[bytes], None] | None:
-        return self._chunk if self.length is None else None
+        return self._chunk if self.length is None and self._begun else None
 
     def _chunk(self, chunk: bytes) -> None:
         size, _, data = chunk.partition(b"\r\n")
         assert int(size, 16) == len(data) - 2
         self.body += data[:-2]
 
-    def end(self) -> None:
+    def end(self, rest: bytes = b"") -> None:
+        self.body += rest
         self.events.append("end")
 
     def whole(self, status: int, headers: Sequence[Header], body: bytes) -> None:

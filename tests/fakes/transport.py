@@ -47,7 +47,7 @@ class FakeCall:
 
     def answer(self, status: int, body: bytes, headers: Sequence[Header] = ()) -> None:
         self.receiver.head(status, headers, len(body))
-        self.receiver.data(body)
+        self.receiver.rest(body)
         self.receiver.complete()
 
     def answer_at_once(self, body: bytes, headers: Sequence[Header] = ()) -> None:

@@ -209,7 +209,7 @@ class UpstreamConnection(asyncio.Protocol):
             if body:
                 piece = body.pop() if len(body) == 1 else self._joined()
                 if self._call is call:
-                    call.receiver.data(piece)
+                    (call.receiver.rest if self._body_done else call.receiver.data)(piece)
             if self._body_done:
                 self._learn(data)
                 self._finish()

@@ -106,10 +106,10 @@ class ClientConnection(RequestReader, asyncio.Protocol):
 
     def start(self, status: int, headers: Sequence[Header], length: int | None) -> None:
         self._head = self._begun(status, headers, length)
-        if not length or self._bodyless:
+        if length == 0 or self._bodyless:
             self._send_head()
         else:
-            # Most bodies begin in this turn: written as one they are one record of TLS and one buffer for the system.
+            # Most bodies begin in this turn: written as one they are one record of TLS and one call of the system.
             self._server.loop.call_soon(self._send_head)
 
     def whole(self, status: int, headers: Sequence[Header], body: bytes) -> None:
@@ -147,13 +147,14 @@ class ClientConnection(RequestReader, asyncio.Protocol):
             self._transport.write(head)
 
     def write(self, data: bytes) -> None:
-        transport = self._transport
-        if transport is None or self._bodyless or not data:
+        if data and not self._bodyless:
+            self._send(framed(data) if self._chunked_answer else data)
+
+    def _send(self, data: bytes) -> None:
+        """Write, together with the head if that has not left."""
+        transport, head = self._transport, self._head
+        if transport is None:
             return
-        if self._chunked_answer:
-            transport.write(framed(data))
-            return
-        head = self._head
         if head:
             self._head = b""
             if len(data) <= SMALL:
@@ -163,13 +164,16 @@ class ClientConnection(RequestReader, asyncio.Protocol):
         transport.write(data)
 
     def chunk_writer(self) -> Callable[[bytes], None] | None:
-        return self._transport.write if self._transport is not None and self._chunked_answer else None
+        there = self._transport is not None and self._chunked_answer and not self._head
+        return self._transport.write if self._transport is not None and there else None
 
-    def end(self) -> None:
-        if self._head:
+    def end(self, rest: bytes = b"") -> None:
+        if self._chunked_answer:
+            self._send(framed(rest) + _LAST_CHUNK if rest else _LAST_CHUNK)
+        elif rest and not self._bodyless:
+            self._send(rest)
+        else:
             self._send_head()
-        if self._chunked_answer and self._transport is not None:
-            self._transport.write(_LAST_CHUNK)
         self._exchange = None
         self._answering = False
         if self._paused_since is not None:

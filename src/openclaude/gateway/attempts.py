@@ -332,10 +332,13 @@ class Trial(Answer):
     def chunk_writer(self) -> Callable[[bytes], None] | None:
         return self._real.chunk_writer() if self._held is None else None
 
-    def end(self, outcome: str = "complete", *, tell: bool = True) -> None:
+    def end(self, outcome: str = "complete", *, rest: bytes = b"", tell: bool = True) -> None:
+        if self._held is not None and rest:
+            self.write(rest)
+            rest = b""
         self.over = True
         if self._held is None:
-            self._real.end(outcome, tell=tell)
+            self._real.end(outcome, rest=rest, tell=tell)
         else:
             self._attempts.failed(self._held)
 

@@ -229,10 +229,11 @@ class Answer:
         """As `ClientSide.chunk_writer`. Who takes it counts what passes."""
         return self._client.chunk_writer()
 
-    def end(self, outcome: str = "complete", *, tell: bool = True) -> None:
-        """The answer is over: tell the client, unless it knows, and write the log line, once."""
+    def end(self, outcome: str = "complete", *, rest: bytes = b"", tell: bool = True) -> None:
+        """The answer is over with these last bytes: tell the client, unless it knows, and write the log line, once."""
         if tell:
-            self._client.end()
+            self.record.bytes_out += len(rest)
+            self._client.end(rest)
         if not self.over:
             self._over(outcome)
 

@@ -68,9 +68,11 @@ class PassthroughExchange(Receiver):
         "_passed",
         "_probe",
         "_quiet_since",
+        "_rest",
         "_route",
         "_seen",
         "_seen_head",
+        "_streams",
         "_sweep",
         "_upstream_slow",
         "_write",
@@ -96,7 +98,8 @@ class PassthroughExchange(Receiver):
         self._probe = False
         self._moved = -1
         self._quiet_since = 0.0
-        self._client_slow = self._upstream_slow = False
+        self._client_slow = self._upstream_slow = self._streams = False
+        self._rest = b""
         self._call: UpstreamCall | None = None
         self._login = 0
         self._seen: bytes | None = (
@@ -165,11 +168,7 @@ class PassthroughExchange(Receiver):
         if clear:
             self._seen = b""
         answer.start(status, shown, length)
-        if length is None and self._call is not None:
-            write = answer.chunk_writer()
-            if write is not None:
-                self._write = write
-                self._call.pass_chunks(self._pass)
+        self._streams = length is None
 
     def whole(self, status: int, headers: Sequence[Header], body: bytes) -> bool:
         if status != 200:
@@ -215,6 +214,23 @@ class PassthroughExchange(Receiver):
         if self._seen is not None:
             self._watch(data)
         self._answer.write(data)
+        if self._streams:
+            self._let_pass()
+
+    def rest(self, data: bytes) -> None:
+        if self._passed:
+            self._account()
+        if self._seen is not None:
+            self._watch(data)
+        self._rest = data
+
+    def _let_pass(self) -> None:
+        """The head and the first events have left: from here on chunks may pass as they stand."""
+        self._streams = False
+        write = self._answer.chunk_writer()
+        if write is not None and self._call is not None:
+            self._write = write
+            self._call.pass_chunks(self._pass)
 
     def _watch(self, data: bytes) -> None:
         """Keep what may tell the usage: an answer's first bytes, and then its last ones."""
@@ -242,7 +258,7 @@ class PassthroughExchange(Receiver):
             self._health.released("", self._answer.now)
         if self._seen:
             note_usage(self._answer.record, self._seen)
-        self._answer.end()
+        self._answer.end(rest=self._rest)
 
     def failed(self, error: ApiError) -> None:
         fault = retries.unconnected(error)

@@ -292,8 +292,7 @@ class TranslatedExchange(SendingAgain, Receiver):
         elif self._begun:
             # A held stream: what is left comes behind the ping of its beginning.
             events = events.partition(PING)[2]
-        self._answer.write(events)
-        self._answer.end()
+        self._answer.end(rest=events)
         self._let_go()
 
     def _refuse(self, error: ApiError) -> None:

@@ -111,6 +111,32 @@ def ask(connection: UpstreamConnection, heard: Heard) -> None:
     connection.begin(Call(heard, 0), (b"request",))
 
 
+class Ending(Heard):
+    """A receiver that keeps apart what it is told to be last."""
+
+    def rest(self, data) -> None:
+        self.told.append(("rest", data))
+
+
+@pytest.mark.parametrize(
+    ("reads", "told"),
+    [
+        ([b"2\r\nab\r\n0\r\n\r\n"], [("rest", b"ab")]),
+        ([b"2\r\nab\r\n1\r\nc\r\n0\r\n\r\n"], [("rest", b"abc")]),
+        ([b"2\r\nab\r\n", b"1\r\nc\r\n0\r\n\r\n"], [b"ab", ("rest", b"c")]),
+        ([b"2\r\nab\r\n", b"0\r\n\r\n"], [b"ab"]),
+        ([b"2\r\nab\r\n0\r\n\r\nmore"], [("rest", b"ab")]),
+    ],
+)
+async def test_the_last_bytes_of_an_answer_are_told_as_such(reads: list[bytes], told: list[object]) -> None:
+    connection, _, _ = connected()
+    heard = Ending()
+    ask(connection, heard)
+    for read in (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", *reads):
+        connection.data_received(read)
+    assert heard.told == [200, *told, "complete"]
+
+
 async def test_a_connection_answers_one_request_after_the_other() -> None:
     connection, keeper, wire = connected()
     for _ in range(3):

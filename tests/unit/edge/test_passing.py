@@ -199,9 +199,10 @@ async def test_an_answer_is_the_same_wherever_it_is_cut(
 async def test_chunks_are_taken_whole_where_the_answer_is_sent_in_chunks_and_only_there() -> None:
     def stream(exchange: RecordedExchange) -> None:
         exchange.client.start(200, [], None)
+        assert exchange.client.chunk_writer() is None
+        exchange.client.write(b"one")
         write = exchange.client.chunk_writer()
         assert write is not None
-        exchange.client.write(b"one")
         write(b"3\r\ntwo\r\n")
         exchange.client.write(b"three")
         exchange.client.end()

@@ -91,20 +91,61 @@ async def test_an_answer_that_is_there_as_a_whole_is_written_in_the_turn_it_is_g
         writer.close()
 
 
-async def test_a_head_does_not_wait_for_its_body() -> None:
+@pytest.mark.parametrize(
+    ("length", "line", "body"),
+    [
+        (3, b"content-length: 3", b"abc"),
+        (None, b"transfer-encoding: chunked", b"3\r\nabc\r\n0\r\n\r\n"),
+    ],
+)
+async def test_a_head_does_not_wait_for_its_body(length: int | None, line: bytes, body: bytes) -> None:
     def head_only(exchange: RecordedExchange) -> None:
-        exchange.client.start(200, [], 3)
+        exchange.client.start(200, [], length)
 
     handler = RecordingHandler(head_only)
     async with serving(handler) as served:
         reader, writer = await served.connect()
         writer.write(served.head(Content_Length=b"1") + b"a")
         head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
-        assert head == b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n"
+        assert head == b"HTTP/1.1 200 OK\r\n%b\r\n\r\n" % line
         handler.exchanges[0].client.write(b"abc")
         handler.exchanges[0].client.end()
-        assert await reader.readexactly(3) == b"abc"
+        assert await reader.readexactly(len(body)) == body
         writer.close()
+
+
+@pytest.mark.parametrize(("size", "writes"), [(1, 2), (SMALL - 8, 2), (SMALL, 3)])
+async def test_a_stream_is_two_writes_and_one_for_each_event_between(size: int, writes: int) -> None:
+    """The head leaves with the first event, and the last event with what says that there is no other."""
+
+    def stream(exchange: RecordedExchange) -> None:
+        exchange.client.start(200, [], None)
+        exchange.client.write(b"a" * size)
+        exchange.client.end(b"last")
+
+    async with serving(RecordingHandler(stream)) as served:
+        reader, writer = await served.connect()
+        await until(lambda: served.listener.connections)
+        connection = next(iter(served.listener._connections))
+        connection._transport = written = Written(connection._transport)  # type: ignore[assignment]
+        connection.data_received(served.head(Content_Length=b"1") + b"a")
+        answer = await asyncio.wait_for(reader.readexactly(sum(written.sizes)), 5)
+        assert answer.endswith(b"\r\n\r\n%x\r\n%b\r\n4\r\nlast\r\n0\r\n\r\n" % (size, b"a" * size))
+        assert len(written.sizes) == writes
+        connection._transport = written._transport
+        writer.close()
+
+
+async def test_the_last_bytes_of_an_answer_with_a_length_come_behind_its_head() -> None:
+    def answer(exchange: RecordedExchange) -> None:
+        exchange.client.start(200, [], 4)
+        exchange.client.end(b"last")
+
+    async with serving(RecordingHandler(answer)) as served:
+        said = await served.talk(served.head(Content_Length=b"0"), until_close=False)
+        assert said.endswith(b"content-length: 4\r\n\r\nlast")
+        without = await served.talk(served.head(b"/api/hello", b"HEAD", Connection=b"close"))
+        assert without == b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\nconnection: close\r\n\r\n"
 
 
 async def test_head_gets_the_head_of_an_answer_and_no_body() -> None:

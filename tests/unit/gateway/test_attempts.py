@@ -7,6 +7,7 @@ from fakes.worker import FakeWorker
 from openclaude.credentials.outbound import credential_lines
 from openclaude.domain.errors import ApiError, upstream_unreachable
 from openclaude.domain.http import Endpoint
+from openclaude.gateway.whole import ERROR_BODY_LIMIT
 from support.fallback import (
     ANSWER,
     LIMIT,
@@ -50,6 +51,20 @@ def test_an_answer_that_says_not_now_is_tried_elsewhere(status: int) -> None:
     gateway.first().answer(status, OVERLOADED, [(b"retry-after", b"3")])
     gateway.calls[1].answer(200, ANSWER)
     assert (gateway.client.status, len(gateway.calls)) == (200, 2)
+
+
+@pytest.mark.parametrize("last", [1, 2 * ERROR_BODY_LIMIT])
+def test_what_is_longer_than_an_error_is_the_clients_whichever_bytes_say_so(last: int) -> None:
+    gateway = FallbackGateway(ON_BEDROCK)
+    receiver = gateway.first().receiver
+    receiver.head(529, [], None)
+    if last == 1:
+        receiver.data(b"x" * 2 * ERROR_BODY_LIMIT)
+    receiver.rest(b"x" * last)
+    receiver.complete()
+    assert (gateway.client.status, gateway.where) == (529, [ANTHROPIC])
+    assert len(gateway.client.body) == gateway.log.records[0].bytes_out >= 2 * ERROR_BODY_LIMIT
+    assert gateway.client.events == ["start", "end"]
 
 
 @pytest.mark.parametrize(("status", "passes"), [(200, True), (404, True), (529, False)])

@@ -156,6 +156,8 @@ def test_only_chunks_of_an_answer_that_is_sent_in_chunks_pass(status: int, lengt
     call = gateway.ask("claude-opus-5-5")
     assert call is not None
     call.receiver.head(status, [], length)
+    if not call.events:
+        call.receiver.data(b"some")
     assert call.take is None
 
 
@@ -215,6 +217,23 @@ def test_an_answer_that_comes_at_once_is_what_it_is_in_parts(filler: int, *, cod
     assert ends[0] == ends[1]
     assert ends[0][2] == body
     assert ends[0][3][0].input_tokens == (None if coded else 5)
+
+
+def test_the_last_bytes_of_a_stream_are_counted_and_end_it() -> None:
+    gateway = Gateway()
+    call = gateway.ask("claude-opus-5-5", stream=True)
+    assert call is not None
+    call.receiver.head(200, [(b"content-type", b"text/event-stream")], None)
+    call.chunk(b"first")
+    for _ in range(3):
+        call.chunk(b"passed")
+    call.receiver.rest(b'{"usage":{"output_tokens":7}}')
+    assert gateway.client.body == b"firstpassedpassedpassed"
+    call.receiver.complete()
+    assert gateway.client.body == b'firstpassedpassedpassed{"usage":{"output_tokens":7}}'
+    assert gateway.client.events == ["start", "end"]
+    (record,) = gateway.log.records
+    assert (record.bytes_out, record.output_tokens) == (len(gateway.client.body), 7)
 
 
 @pytest.mark.parametrize("status", [204, 307, 500])
