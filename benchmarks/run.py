@@ -25,7 +25,7 @@ from benchmarks.programs import Upstream
 from benchmarks.results import Results
 from benchmarks.running import Running, UndeliveredError, check_delivery, direct, started
 
-REPETITIONS: Final = 3
+REPETITIONS: Final = 5
 SECONDS: Final = 0.6
 LAUNCHES: Final = 7
 PEER_REPETITIONS: Final = 2
