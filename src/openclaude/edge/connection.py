@@ -209,7 +209,8 @@ class UpstreamConnection(asyncio.Protocol):
             if body:
                 piece = body.pop() if len(body) == 1 else self._joined()
                 if self._call is call:
-                    (call.receiver.rest if self._body_done else call.receiver.data)(piece)
+                    tell = call.receiver.rest if self._body_done else call.receiver.data
+                    tell(piece)
             if self._body_done:
                 self._learn(data)
                 self._finish()

@@ -220,8 +220,7 @@ class PassthroughExchange(Receiver):
     def rest(self, data: bytes) -> None:
         if self._passed:
             self._account()
-        if self._seen is not None:
-            self._watch(data)
+        self._watch(data)
         self._rest = data
 
     def _let_pass(self) -> None:
