@@ -24,7 +24,10 @@ class ClientSide(Protocol):
     __slots__ = ()
 
     def start(self, status: int, headers: Sequence[Header], length: int | None) -> None:
-        """Send the response head; without a length the body is sent in chunks. With `CLOSE` the connection ends after it."""
+        """Send the response head; without a length the body is sent in chunks. With `CLOSE` the connection ends after it.
+
+        It leaves with the body's first bytes if they are written in this turn of the loop, or else at the end of that.
+        """
 
     def write(self, data: bytes) -> None:
         """Send body bytes; they leave at once."""

@@ -164,8 +164,8 @@ class ClientConnection(RequestReader, asyncio.Protocol):
         transport.write(data)
 
     def chunk_writer(self) -> Callable[[bytes], None] | None:
-        there = self._transport is not None and self._chunked_answer and not self._head
-        return self._transport.write if self._transport is not None and there else None
+        transport = self._transport
+        return transport.write if transport is not None and self._chunked_answer and not self._head else None
 
     def end(self, rest: bytes = b"") -> None:
         if self._chunked_answer:
