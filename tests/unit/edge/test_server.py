@@ -1,13 +1,15 @@
 """Answers as they are written, and what the exchange hears of the client meanwhile."""
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 
 import pytest
 
 from fakes.handler import RecordedExchange, RecordingHandler
 from openclaude.domain.http import CLOSE
 from openclaude.edge.server import SMALL
-from support.served import read_answer, serving, status, until
+from support.served import Served, read_answer, serving, status, until
 
 pytestmark = pytest.mark.anyio
 
@@ -56,18 +58,26 @@ class Written:
         self._transport.write(data)
 
 
+@contextlib.asynccontextmanager
+async def counted(served: Served, request: bytes) -> AsyncIterator[tuple[asyncio.StreamReader, list[int]]]:
+    """A request on a connection of its own: what its answer is read from, and the size of each write."""
+    reader, writer = await served.connect()
+    await until(lambda: served.listener.connections)
+    connection = next(iter(served.listener._connections))
+    connection._transport = written = Written(connection._transport)  # type: ignore[assignment]
+    connection.data_received(request)
+    yield reader, written.sizes
+    connection._transport = written._transport
+    writer.close()
+
+
 @pytest.mark.parametrize(("size", "writes"), [(1, 1), (SMALL, 1), (SMALL + 1, 2)])
 async def test_a_head_and_the_beginning_of_its_body_are_written_together(size: int, writes: int) -> None:
     async with serving() as served:
-        reader, writer = await served.connect()
-        await until(lambda: served.listener.connections)
-        connection = next(iter(served.listener._connections))
-        connection._transport = written = Written(connection._transport)  # type: ignore[assignment]
-        connection.data_received(served.head(Content_Length=b"%d" % size) + b"a" * size)
-        assert len(await read_answer(reader)) == sum(written.sizes)
-        assert len(written.sizes) == writes
-        connection._transport = written._transport
-        writer.close()
+        request = served.head(Content_Length=b"%d" % size) + b"a" * size
+        async with counted(served, request) as (reader, sizes):
+            assert len(await read_answer(reader)) == sum(sizes)
+            assert len(sizes) == writes
 
 
 @pytest.mark.parametrize(("size", "bodies"), [(0, [0]), (SMALL, [SMALL]), (SMALL + 1, [0, SMALL + 1])])
@@ -77,18 +87,14 @@ async def test_an_answer_that_is_there_as_a_whole_is_written_in_the_turn_it_is_g
     def answer(exchange: RecordedExchange) -> None:
         exchange.client.whole(200, [(b"a", b"b")], b"a" * size)
 
-    async with serving(RecordingHandler(answer)) as served:
-        reader, writer = await served.connect()
-        await until(lambda: served.listener.connections)
-        connection = next(iter(served.listener._connections))
-        connection._transport = written = Written(connection._transport)  # type: ignore[assignment]
-        connection.data_received(served.head(Content_Length=b"1") + b"a")
-        head = b"HTTP/1.1 200 OK\r\na: b\r\ncontent-length: %d\r\n\r\n" % size
-        assert written.sizes[0] == len(head) + bodies[0]
-        assert written.sizes[1:] == bodies[1:]
+    head = b"HTTP/1.1 200 OK\r\na: b\r\ncontent-length: %d\r\n\r\n" % size
+    async with (
+        serving(RecordingHandler(answer)) as served,
+        counted(served, served.head(Content_Length=b"1") + b"a") as (reader, sizes),
+    ):
+        assert sizes[0] == len(head) + bodies[0]
+        assert sizes[1:] == bodies[1:]
         assert await read_answer(reader) == head + b"a" * size
-        connection._transport = written._transport
-        writer.close()
 
 
 @pytest.mark.parametrize(
@@ -115,25 +121,21 @@ async def test_a_head_does_not_wait_for_its_body(length: int | None, line: bytes
 
 
 @pytest.mark.parametrize(("size", "writes"), [(1, 2), (SMALL - 8, 2), (SMALL, 3)])
-async def test_a_stream_is_two_writes_and_one_for_each_event_between(size: int, writes: int) -> None:
-    """The head leaves with the first event, and the last event with what says that there is no other."""
-
+async def test_a_streams_head_leaves_with_its_first_event_and_its_end_with_its_last(
+    size: int, writes: int
+) -> None:
     def stream(exchange: RecordedExchange) -> None:
         exchange.client.start(200, [], None)
         exchange.client.write(b"a" * size)
         exchange.client.end(b"last")
 
-    async with serving(RecordingHandler(stream)) as served:
-        reader, writer = await served.connect()
-        await until(lambda: served.listener.connections)
-        connection = next(iter(served.listener._connections))
-        connection._transport = written = Written(connection._transport)  # type: ignore[assignment]
-        connection.data_received(served.head(Content_Length=b"1") + b"a")
-        answer = await asyncio.wait_for(reader.readexactly(sum(written.sizes)), 5)
+    async with (
+        serving(RecordingHandler(stream)) as served,
+        counted(served, served.head(Content_Length=b"1") + b"a") as (reader, sizes),
+    ):
+        answer = await asyncio.wait_for(reader.readexactly(sum(sizes)), 5)
         assert answer.endswith(b"\r\n\r\n%x\r\n%b\r\n4\r\nlast\r\n0\r\n\r\n" % (size, b"a" * size))
-        assert len(written.sizes) == writes
-        connection._transport = written._transport
-        writer.close()
+        assert len(sizes) == writes
 
 
 async def test_the_last_bytes_of_an_answer_with_a_length_come_behind_its_head() -> None:
