@@ -27,7 +27,7 @@ from benchmarks.paths import HERE, PROGRAMS, BenchError
 NEEDED: Final = "gcc libc6-dev libssl-dev zlib1g-dev"
 PROVIDERS: Final = ("api.anthropic.com", "bedrock-runtime.us-west-2.amazonaws.com")
 _FLAGS: Final = ("-O2", "-std=gnu11", "-Wall", "-Wextra")
-_LIBRARIES: Final = ("-lssl", "-lcrypto", "-lz")
+_LIBRARIES: Final = ("-lssl", "-lcrypto", "-lz", "-lm")
 
 
 def program(name: str) -> Path:

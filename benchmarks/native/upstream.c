@@ -5,8 +5,8 @@
 //
 //   GET /control?events=100&pace=10000&hold=0&crc=89abcdef&mark=WORD
 //        events   text deltas in a streamed answer
-//        pace     microseconds between two deltas, 0 for as fast as they can be written. One value at a time: change it
-//                 only between two measurements
+//        pace     microseconds between two deltas, 0 for as fast as they can be written; the first is up to as much later
+//                 than the head, see first_due. One value at a time: change it only between two measurements
 //        hold     1: a stream stops after its first delta, until GET /release
 //        crc      count the bodies with this CRC-32 as `same`
 //        mark     count the bodies that hold this word as `marked`
@@ -15,6 +15,7 @@
 // Each delta's text is "T" and 18 digits, the CLOCK_MONOTONIC nanosecond at which it was written, so that a client on the
 // same machine knows how long it was under way. Every request body is read to its end and summed.
 #include "link.h"
+#include <math.h>
 #include <signal.h>
 #include <strings.h>
 #include <zlib.h>
@@ -60,13 +61,22 @@ static Connection *queue_first, *queue_last, *held, *dead;
 static char read_buffer[READ_ROOM];
 static char answer_text[700];
 
-// Paced streams. All have the same pace, so whoever was served last is due last: a queue is in order.
+// Paced streams, in the order in which they are due.
 static void enqueue(Connection *connection) {
     connection->queued = 1;
-    connection->next = NULL;
-    if (queue_last) queue_last->next = connection;
-    else queue_first = connection;
-    queue_last = connection;
+    Connection **at = queue_last && queue_last->due <= connection->due ? &queue_last->next : &queue_first;
+    while (*at && (*at)->due <= connection->due) at = &(*at)->next;
+    connection->next = *at;
+    *at = connection;
+    if (!connection->next) queue_last = connection;
+}
+
+// The first delta's time. Streams get moments of the pace that lie evenly apart (by the golden ratio), by their number and not by
+// when their request was there: else a gateway that ends many uploads at once would get all its events at once and sleep less.
+static uint64_t first_due(void) {
+    uint64_t now = now_ns(), pace = control.pace * 1000;
+    uint64_t moment = (uint64_t)(fmod(0.6180339887 * (double)stats.requests, 1) * (double)pace);
+    return now + (pace + moment - now % pace) % pace;
 }
 
 static void bury(Connection *connection) {
@@ -237,8 +247,8 @@ static void pump(Connection *connection) {
             held = connection;
             return;
         }
-        if (control.pace && connection->event) {
-            connection->due = (connection->due ? connection->due : now_ns()) + control.pace * 1000;
+        if (control.pace) {
+            connection->due = connection->due ? connection->due + control.pace * 1000 : first_due();
             enqueue(connection);
             return;
         }

@@ -3,11 +3,14 @@
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import ssl
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from statistics import median
 
 import pytest
 from botocore.eventstream import EventStreamBuffer
@@ -55,6 +58,19 @@ def test_a_stream_of_messages_has_the_events_asked_for(upstream: Upstream) -> No
     kinds = [json.loads(line[6:])["type"] for line in said.splitlines() if line.startswith("data: ")]
     assert kinds.count("content_block_delta") == 7
     assert (kinds[0], kinds[-1]) == ("message_start", "message_stop")
+
+
+def test_streams_that_begin_together_are_not_in_step(upstream: Upstream) -> None:
+    pace = 50_000
+    upstream.control(events=9, pace=pace)
+    with ThreadPoolExecutor(2) as both:
+        streams = [both.submit(post, upstream, "/v1/messages", b'{"stream":true}').result for _ in range(2)]
+        said = [stream() for stream in streams]
+    upstream.control(pace=0)
+    times = [[int(time) // 1000 for time in re.findall(rb"T(\d{18})", each)] for each in said]
+    assert [len(each) for each in times] == [9, 9]
+    apart = [(first - second) % pace for first, second in zip(*times, strict=True)]
+    assert median(min(each, pace - each) for each in apart) > pace / 8  # 0.38 of it, if nothing is late
 
 
 def test_it_sums_every_body_and_finds_a_word_wherever_it_is_cut(upstream: Upstream) -> None:
