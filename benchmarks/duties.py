@@ -48,29 +48,32 @@ class Log:
         self.tick = self.burst = 0
         self.second = 0
         self.stamp = ""
-        self.held: list[str] = []
+        self.held: list[tuple[int, Callable[..., str], tuple[object, ...]]] = []
 
-    def write(self, text: str) -> None:
+    def write(self, make: Callable[..., str], *values: object) -> None:
+        """The line that `make` gives for some values. One that is held is made when it is written: many in a row take less."""
         now = time.time_ns()
-        second, rest = divmod(now, 1_000_000_000)
-        if second != self.second:
-            self.second = second
-            self.stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
-        line = f"{self.stamp}.{rest // 1_000_000:03d}Z {text}\n"
         tick = now // TICK
         if tick != self.tick:
             self.tick, self.burst = tick, 0
         self.burst += 1
         if self.burst <= BURST and not self.held:
-            os.write(self.descriptor, line.encode())
+            os.write(self.descriptor, self.line(now, make, values).encode())
             return
         if not self.held:
             asyncio.get_running_loop().call_later(0.1, self.flush)
-        self.held.append(line)
+        self.held.append((now, make, values))
+
+    def line(self, now: int, make: Callable[..., str], values: tuple[object, ...]) -> str:
+        second, rest = divmod(now, 1_000_000_000)
+        if second != self.second:
+            self.second = second
+            self.stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+        return f"{self.stamp}.{rest // 1_000_000:03d}Z {make(*values)}\n"
 
     def flush(self) -> None:
         held, self.held = self.held, []
-        os.write(self.descriptor, "".join(held).encode())
+        os.write(self.descriptor, "".join([self.line(*each) for each in held]).encode())
 
 
 LOG = Log()
@@ -108,15 +111,12 @@ class KnownFar(Far):
         body = data[found.end() :]
         first = time.monotonic() - near.began
         near.transport.write(b"%b%b\r\n%b" % (found["head"], near.marks, body))
-        last = body[-2048:]
-        asked, said = INPUT.search(last), OUTPUT.search(last)
         self.near = near.far = None
         if self.transport is not None and not self.transport.is_closing():
             self.idle.append(self)
+        total = time.monotonic() - near.began
         LOG.write(
-            f"request=req_{next(NAMES):016x} kind=messages model={near.model} route={near.route} status=200 outcome=complete "
-            f"first={first:.3f} total={time.monotonic() - near.began:.3f} in={near.length} out={len(body)} "
-            f"tokens={int(asked[1]) if asked else '-'}/{int(said[1]) if said else '-'} credential=client-login upstream_request={found['name'].decode()}"
+            _line, (near.model, near.route), first, total, near.length, len(body), body[-2048:], found["name"]
         )
 
 
@@ -185,6 +185,19 @@ class KnownNear(Near):
         kept = [line for line in others if not line.lower().startswith((b"host:", b"content-length:"))]
         self.lines = b"\r\n".join((first, b"Host: api.anthropic.com", *kept, b""))
         self.before, self.after = data[: length.start(1)], data[length.end(1) : end]
+
+
+def _line(
+    asked_of: tuple[str, str], first: float, total: float, sent: int, size: int, last: bytes, name: bytes
+) -> str:
+    """What the log says of a request that was asked of a model by a route."""
+    model, route = asked_of
+    asked, said = INPUT.search(last), OUTPUT.search(last)
+    return (
+        f"request=req_{next(NAMES):016x} kind=messages model={model} route={route} status=200 outcome=complete "
+        f"first={first:.3f} total={total:.3f} in={sent} out={size} "
+        f"tokens={int(asked[1]) if asked else '-'}/{int(said[1]) if said else '-'} credential=client-login upstream_request={name.decode()}"
+    )
 
 
 def _route(model: bytes) -> tuple[str, bytes]:

@@ -335,8 +335,8 @@ class AccessLog(Protocol):
     def write(self, record: AccessRecord) -> None:
         """Write one line."""
 
-    def line(self, text: str) -> None:
-        """Write a line that is put together already, of nothing but what a record has."""
+    def line_of(self, make: Callable[..., str], values: tuple[object, ...]) -> None:
+        """Write the line that `make` gives for some values, which may be asked later; of nothing but what a record has."""
 
     def event(self, name: str, **fields: str) -> None:
         """Write a line about something that is no request."""

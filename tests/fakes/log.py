@@ -1,5 +1,7 @@
 """A log in memory."""
 
+from collections.abc import Callable
+
 from openclaude.domain.access import AccessRecord
 from openclaude.edge.accesslog import request_line
 
@@ -17,7 +19,7 @@ class FakeLog:
 
     def write(self, record: AccessRecord) -> None:
         self.records.append(record)
-        self.line(request_line(record))
+        self.lines.append(request_line(record))
 
-    def line(self, text: str) -> None:
-        self.lines.append(text)
+    def line_of(self, make: Callable[..., str], values: tuple[object, ...]) -> None:
+        self.lines.append(make(*values))

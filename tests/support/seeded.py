@@ -284,8 +284,8 @@ MUTANTS: tuple[Mutant, ...] = (
     _with_secrets(
         "the login is logged on the short way",
         "fastpath/connections.py",
-        "        services.log.line(line)\n",
-        f'        services.log.line(line + " " + ({LOGIN}).decode("latin-1"))\n',
+        "        services.log.line_of(course.line, (took,",
+        f'        services.log.line_of(lambda *of: course.line(*of) + " " + ({LOGIN}).decode("latin-1"), (took,',
     ),
     _logged("the AWS secret key is logged", SECRET, SIGNED_KIND),
     _change(

@@ -24,17 +24,16 @@ class RepeatedHead(Sealed):
         rest = b"\r\n%b\r\n" % _vault.get(credential, bytes)
         _vault.put(self, (*_vault.kept(id(head)), start + b"Content-Length: ", rest))
 
-    def leaving(self, data: bytes) -> tuple[bytes, int, int] | None:
-        """What leaves for the head that `data` begins with, its body's length, and its end; None for another head.
+    def leaving(self, data: bytes) -> tuple[tuple[bytes, bytes, bytes], int, int] | None:
+        """The pieces of what leaves for the head that `data` begins with, its body's length, and its end; None for another head.
 
-        It compares as `SealedHead.repeated` does, without a call in between.
+        It compares as `SealedHead.repeated` does, without a call in between, and leaves lengths that begin with a zero alone.
         """
         before, after, start, behind, front, rest = _vault.kept(id(self))
         if not data.startswith(before):
             return None
         end = data.find(b"\r", start, start + DIGITS + 1)
         digits = data[start:end]  # without an end, `after` is too long to stand there
-        if not digits.isdigit() or not data.startswith(after, end):
+        if not digits.isdigit() or digits < b"1" or not data.startswith(after, end):
             return None
-        length = int(digits)
-        return b"%b%d%b" % (front, length, rest), length, end + behind
+        return (front, digits, rest), int(digits), end + behind

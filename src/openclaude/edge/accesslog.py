@@ -143,7 +143,7 @@ class RotatingLog:
         self._later = later
         self._tick = 0
         self._burst = 0
-        self._held: list[str] = []
+        self._held: list[tuple[int, Callable[..., str], tuple[object, ...]]] = []
         self._descriptor: int | None = None
         self._size = 0
         self.lost = 0
@@ -163,22 +163,28 @@ class RotatingLog:
 
     def line(self, text: str) -> None:
         """Log a line; it gets its time here."""
+        self.line_of(str, (text,))
+
+    def line_of(self, make: Callable[..., str], values: tuple[object, ...]) -> None:
+        """As `line` with what `make` gives for some values: at once, or when a held line is written, many in a row."""
         now, held = time.time_ns() // 1_000_000, self._held
-        if now != self._now:
-            self._tell_time(now)
-        text = f"{self._stamp}{text}\n"
         if not held:
             tick, later = now // _TICK_MS, self._later
             if tick != self._tick:
                 self._tick, self._burst = tick, 0
             self._burst += 1
             if later is None or self._burst <= BURST:
-                self._write(text, 1)
+                self._write(self._made(now, make, values), 1)
                 return
             later(TICK, self.flush)
-        held.append(text)
+        held.append((now, make, values))
         if len(held) >= MOST_HELD:
             self.flush()
+
+    def _made(self, now: int, make: Callable[..., str], values: tuple[object, ...]) -> str:
+        if now != self._now:
+            self._tell_time(now)
+        return f"{self._stamp}{make(*values)}\n"
 
     def _tell_time(self, now: int) -> None:
         """Set the stamp to so many milliseconds since the epoch."""
@@ -193,7 +199,7 @@ class RotatingLog:
         """Write what is held."""
         if self._held:
             held, self._held = self._held, []
-            self._write("".join(held), len(held))
+            self._write("".join([self._made(*each) for each in held]), len(held))
 
     def close(self) -> None:
         """Write what is held, and let go of the file."""

@@ -11,16 +11,14 @@ from typing import Final, cast
 
 from openclaude.credentials.fingerprints import KNOWN
 from openclaude.domain.messages import LEADING
-from openclaude.edge.accesslog import TIME_FORM, UNTOLD, named_upstream
 from openclaude.edge.call import Call
 from openclaude.edge.connection import UNHANDLED, Keeper, UpstreamConnection
-from openclaude.edge.names import request_id
 from openclaude.edge.server import SMALL, ClientConnection, Listening
 from openclaude.fastpath.shapes import Shape, shape_of
 from openclaude.fastpath.shortcuts import Course, Express, Shortcut
 from openclaude.gateway.exchange import Answer
 from openclaude.gateway.intake import Intake
-from openclaude.gateway.observers import usage_of
+from openclaude.gateway.observers import HEAD, usage_of
 from openclaude.gateway.passthrough import PassthroughExchange
 from openclaude.gateway.sweep import EVERY
 from openclaude.ports import Receiver
@@ -29,6 +27,7 @@ from openclaude.wire.http1 import MAX_BODY_BYTES, MAX_HEAD_BYTES
 _read: Final = UpstreamConnection.data_received
 """What reads each event of a stream: `super()` would take as long as the check before it."""
 _OK: Final = b"HTTP/1.1 200 OK\r\n"
+_END: Final = b"\r\n\r\n"
 
 
 def _nowhere(data: bytes) -> None:
@@ -119,9 +118,9 @@ class FastClientConnection(ClientConnection):
                         self._services.sweep.add(self)
                     if len(data) <= SMALL and not far.backlog:
                         push = far.push
-                        push(head + data[end:])
+                        push(b"".join((*head, data[end:])))
                     else:
-                        far.send((head, memoryview(data)[end:]))
+                        far.send((b"".join(head), memoryview(data)[end:]))
                     return
             elif self._far is not None:
                 self._continue(self._far, data)
@@ -150,18 +149,9 @@ class FastClientConnection(ClientConnection):
         if self._body_left or self._close_after:
             return False
         services, course, now, push = self._services, self._course, self._now, self._push
-        took = TIME_FORM % (now() - self._began)
-        asked, said = (None, None) if shape.encoded else usage_of(body)
-        line = course.form % (
-            request_id(),
-            took,
-            took,
-            self._length,
-            size,
-            UNTOLD if asked is None else asked,
-            UNTOLD if said is None else said,
-            named_upstream(found[shape.request_id].decode("latin-1")[:80]) if shape.request_id else "",
-        )
+        took = now() - self._began
+        said = None if shape.encoded else body if size <= HEAD else usage_of(body)
+        named = found[shape.request_id] if shape.request_id else b""
         if shape.status:
             today, headers = services.clock.now().timestamp(), shape.shown(found)
             services.quota.hear(
@@ -176,13 +166,13 @@ class FastClientConnection(ClientConnection):
         services.in_flight -= 1
         services.served += 1
         picked = shape.picked
-        lines = b"".join(picked(found))
+        head = _OK, *picked(found), course.marks, found[shape.length], _END
         if size <= SMALL:
-            push(b"%b%b%b%d\r\n\r\n%b" % (_OK, lines, course.marks, size, body))
+            push(b"".join((*head, body)))
         else:
-            push(b"%b%b%b%d\r\n\r\n" % (_OK, lines, course.marks, size))
+            push(b"".join(head))
             push(body)
-        services.log.line(line)
+        services.log.line_of(course.line, (took, self._length, size, said, named))
         return True
 
     def go_back(self) -> PassthroughExchange | None:

@@ -12,11 +12,13 @@ from openclaude.credentials.fingerprints import KNOWN
 from openclaude.credentials.policies import Passthrough
 from openclaude.credentials.sealed import ClientCredential
 from openclaude.domain.http import Endpoint
-from openclaude.edge.accesslog import line_form
+from openclaude.edge.accesslog import TIME_FORM, UNTOLD, line_form, named_upstream
 from openclaude.edge.egress import EgressWall
 from openclaude.edge.known import KnownHead
+from openclaude.edge.names import request_id
 from openclaude.edge.upstream import Pool, UpstreamTransport
 from openclaude.gateway.exchange import Services
+from openclaude.gateway.observers import Counts, usage_of
 from openclaude.gateway.ways import Relay, Routing, Way
 from openclaude.ports import Handler
 
@@ -28,8 +30,8 @@ _LONGEST: Final = 200
 class Repeated(Protocol):
     """What `edge.egress.EgressWall.repeated` gives."""
 
-    def leaving(self, data: bytes) -> tuple[bytes, int, int] | None:
-        """What leaves for the head that `data` begins with, its body's length, and its end; None for another head."""
+    def leaving(self, data: bytes) -> tuple[tuple[bytes, bytes, bytes], int, int] | None:
+        """As `credentials.outbound.RepeatedHead.leaving`."""
 
 
 class Course:
@@ -39,18 +41,17 @@ class Course:
         way, relay: as `gateway.ways` has them.
         breakers: those of the origin that are open.
         name: what the model is called at the provider.
-        form: the line in the log of an answer that came whole, see `edge.accesslog.line_form`.
         marks: the lines that every answer gets, the name of its length's header at the end.
     """
 
-    __slots__ = ("breakers", "form", "marks", "name", "relay", "way")
+    __slots__ = ("_form", "breakers", "marks", "name", "relay", "way")
 
     def __init__(self, way: Way, relay: Relay, credential: str) -> None:
         self.way = way
         self.relay = relay
         self.breakers = relay.health.breakers
         self.name = way.name
-        self.form = line_form(
+        self._form = line_form(
             (
                 Endpoint.MESSAGES.label,
                 way.slot,
@@ -64,6 +65,29 @@ class Course:
             )
         )
         self.marks = b"".join([b"%b: %b\r\n" % pair for pair in relay.marks]) + b"content-length: "
+
+    def line(self, took: float, sent: int, size: int, said: bytes | Counts | None, named: bytes) -> str:
+        """The line in the log of an answer that came whole.
+
+        Args:
+            took: seconds to the answer, whose beginning and end came together.
+            sent: bytes of the request's body.
+            size: bytes of the answer's.
+            said: the answer's body, or what it says of its usage; None where it cannot be read.
+            named: what the provider calls the request.
+        """
+        time = TIME_FORM % took
+        asked, told = (None, None) if said is None else usage_of(said) if isinstance(said, bytes) else said
+        return self._form % (
+            request_id(),
+            time,
+            time,
+            sent,
+            size,
+            UNTOLD if asked is None else asked,
+            UNTOLD if told is None else told,
+            named_upstream(named.decode("latin-1")[:80]) if named else "",
+        )
 
 
 class Courses(dict[bytes, "Course | None"]):

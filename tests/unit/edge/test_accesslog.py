@@ -273,6 +273,24 @@ def test_few_lines_are_in_the_file_at_once(tmp_path: Path) -> None:
     log.close()
 
 
+def test_a_line_that_is_held_is_made_when_it_is_written(tmp_path: Path) -> None:
+    timers, path = Timers(), tmp_path / "gateway.log"
+    log = RotatingLog(path, timers.later)
+    made: list[int] = []
+
+    def make(number: int, word: str) -> str:
+        made.append(number)
+        return f"{word}={number}"
+
+    for number in range(BURST + 3):
+        log.line_of(make, (number, "line"))
+    assert made == list(range(BURST))
+    timers.due.pop()()
+    lines = path.read_text().splitlines()
+    assert [line.partition(" ")[2] for line in lines] == [f"line={number}" for number in range(BURST + 3)]
+    log.close()
+
+
 @pytest.mark.parametrize("end", ["close", "event"])
 def test_nothing_that_is_held_is_lost_at_the_end(end: str, tmp_path: Path) -> None:
     timers, path = Timers(), tmp_path / "gateway.log"

@@ -85,12 +85,16 @@ def test_the_head_that_leaves_compares_as_the_one_that_comes(
     if place is not None:
         again[place] ^= 1
     read, sent = found.head.repeated(bytes(again)), leaving.leaving(bytes(again))
-    assert (read is None) == (sent is None)
+    assert (sent is not None) == (read is not None and not length.startswith(b"0"))
     if read is not None and sent is not None:
         assert read == sent[1:]
-        assert sent[0] == b"%bContent-Length: %d\r\nX-Api-Key: %b\r\n\r\n" % (start, read[0], login.encode())
+        assert b"".join(sent[0]) == b"%bContent-Length: %d\r\nX-Api-Key: %b\r\n\r\n" % (
+            start,
+            read[0],
+            login.encode(),
+        )
     if place is None:
-        assert (sent is not None) == (length in (b"0", b"1", b"11", b"000000000007"))
+        assert (sent is not None) == (length in (b"1", b"11"))
     else:
         assert sent is None
 
