@@ -38,6 +38,7 @@ ANSWERS = {
     "nothing": b"HTTP/1.1 204 No Content\r\n\r\n",
     "last": answer(b"{}", b"Connection: close"),
     "kept": answer(b"{}", b"Connection: keep-alive"),
+    "a length with a zero in front": answer().replace(b"Content-Length: ", b"Content-Length: 0"),
     "more than one": answer() + answer(),
     "interim": b"HTTP/1.1 103 Early Hints\r\n\r\n" + answer(),
     "stream": b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
