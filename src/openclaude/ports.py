@@ -336,7 +336,7 @@ class AccessLog(Protocol):
         """Write one line."""
 
     def line_of(self, make: Callable[..., str], values: tuple[object, ...]) -> None:
-        """Write the line that `make` gives for some values, which may be asked later; of nothing but what a record has."""
+        """Write the line that `make` gives for some values: of nothing but what a record has. It may be asked a little later."""
 
     def event(self, name: str, **fields: str) -> None:
         """Write a line about something that is no request."""

@@ -64,8 +64,7 @@ def test_streams_that_begin_together_are_not_in_step(upstream: Upstream) -> None
     pace = 50_000
     upstream.control(events=9, pace=pace)
     with ThreadPoolExecutor(2) as both:
-        streams = [both.submit(post, upstream, "/v1/messages", b'{"stream":true}').result for _ in range(2)]
-        said = [stream() for stream in streams]
+        said = list(both.map(lambda body: post(upstream, "/v1/messages", body), [b'{"stream":true}'] * 2))
     upstream.control(pace=0)
     times = [[int(time) // 1000 for time in re.findall(rb"T(\d{18})", each)] for each in said]
     assert [len(each) for each in times] == [9, 9]

@@ -27,7 +27,8 @@ class RepeatedHead(Sealed):
     def leaving(self, data: bytes) -> tuple[tuple[bytes, bytes, bytes], int, int] | None:
         """The pieces of what leaves for the head that `data` begins with, its body's length, and its end; None for another head.
 
-        It compares as `SealedHead.repeated` does, without a call in between, and leaves lengths that begin with a zero alone.
+        It compares as `SealedHead.repeated` does, without a call in between. The length leaves as it stands, so one that begins
+        with a zero is another head here.
         """
         before, after, start, behind, front, rest = _vault.kept(id(self))
         if not data.startswith(before):

@@ -150,6 +150,7 @@ class FastClientConnection(ClientConnection):
             return False
         services, course, now, push = self._services, self._course, self._now, self._push
         took = now() - self._began
+        # A line may wait for others, and a short body with it: what that says of its usage is read when the line is made.
         said = None if shape.encoded else body if size <= HEAD else usage_of(body)
         named = found[shape.request_id] if shape.request_id else b""
         if shape.status:

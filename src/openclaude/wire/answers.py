@@ -16,7 +16,8 @@ from openclaude.wire.http1 import MAX_HEAD_BYTES
 _FIRST: Final = re.compile(rb"HTTP/1\.1 200 [ -~]*")
 _VALUE: Final = rb"([!-~][ -~]*+)(?<! )"
 _FRAMING: Final = {b"content-length": rb"(0|[1-9][0-9]{0,11})", b"connection": rb"(keep-alive)"}
-"""What these may say for the answer to be as long as it says, and its connection to be used again; a length as it is written here."""
+"""What these may say for the answer to be as long as it says, and its connection to be used again. A length without
+zeros in front leaves as it stands."""
 _NOT_KNOWN: Final = frozenset({b"transfer-encoding", b"proxy-connection", b"upgrade"})
 
 
